@@ -1,0 +1,62 @@
+"""The map of the product: one Protocol a room, each method carrying its endpoint. Start reading here.
+
+`WorkbenchAPI` is what `spoonkernel.open()` returns, whether it runs embedded or talks to a server. Services satisfy
+these Protocols; the remote client, the endpoint table of the README and the coverage tests are built from the marks.
+"""
+
+from typing import Protocol
+
+from spoonkernel.api.chat import ChatAPI
+from spoonkernel.api.health import HealthAPI
+from spoonkernel.api.marks import Endpoint, endpoints, http
+from spoonkernel.api.models import ModelsAPI
+from spoonkernel.api.profiles import ProfilesAPI
+from spoonkernel.api.results import ResultsAPI
+from spoonkernel.api.settings import SettingsAPI
+from spoonkernel.api.tasks import TasksAPI
+
+ROOMS: dict[str, type] = {
+    "health": HealthAPI,
+    "models": ModelsAPI,
+    "settings": SettingsAPI,
+    "profiles": ProfilesAPI,
+    "chat": ChatAPI,
+    "tasks": TasksAPI,
+    "results": ResultsAPI,
+}
+"""Room name -> its Protocol: the attributes of a workbench, in the order of the reference."""
+
+
+class WorkbenchAPI(Protocol):
+    """Everything Spoon can do, one room per section of the reference."""
+
+    @property
+    def health(self) -> HealthAPI: ...
+    @property
+    def models(self) -> ModelsAPI: ...
+    @property
+    def settings(self) -> SettingsAPI: ...
+    @property
+    def profiles(self) -> ProfilesAPI: ...
+    @property
+    def chat(self) -> ChatAPI: ...
+    @property
+    def tasks(self) -> TasksAPI: ...
+    @property
+    def results(self) -> ResultsAPI: ...
+
+
+__all__ = [
+    "ROOMS",
+    "ChatAPI",
+    "Endpoint",
+    "HealthAPI",
+    "ModelsAPI",
+    "ProfilesAPI",
+    "ResultsAPI",
+    "SettingsAPI",
+    "TasksAPI",
+    "WorkbenchAPI",
+    "endpoints",
+    "http",
+]

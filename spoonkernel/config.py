@@ -1,0 +1,90 @@
+"""Everything that can be set from outside, read once at start. An empty value counts as not set."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from platformdirs import user_data_path
+
+from spoonkernel.errors import BadRequest
+
+PROVIDER_KEYS = {"openai": "OPENAI_API_KEY", "claude": "ANTHROPIC_API_KEY", "gemini": "GEMINI_API_KEY"}
+"""Each keyed provider's usual environment variable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """One workbench's settings. `database_url` and `redis_url` of None mean: the embedded file, the own process."""
+
+    data_dir: Path
+    database_url: str | None = field(default=None, repr=False)
+    redis_url: str | None = field(default=None, repr=False)
+    ollama_url: str = "http://localhost:11434"
+    ollama_named: bool = False
+    """Whether somebody set `ollama_url`: only then is an Ollama that does not answer a trouble."""
+    comfyui_url: str | None = None
+    encryption_keys: tuple[str, ...] = field(default=(), repr=False)
+    """Newest first; empty means the key file in the data folder."""
+    provider_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    concurrency: int = 8
+    """Tasks that one worker runs at once, over all profiles."""
+    stop_deadline_s: float = 10.0
+    """How long a stopping worker lets running tasks end before it puts them back in the queue."""
+
+    @property
+    def media_dir(self) -> Path:
+        return self.data_dir / "media"
+
+    @property
+    def models_dir(self) -> Path:
+        """Where pulled weights of the local engine lie."""
+        return self.data_dir / "models"
+
+
+def read_config(environ: Mapping[str, str] | None = None, *, data: str | Path | None = None) -> Config:
+    """The configuration of the environment: the reference's names, `DATABASE_URL`, `REDIS_URL` and `SPOON_*`.
+
+    Args:
+        environ: the variables; None takes the process's own.
+        data: the data folder; wins over `SPOON_DATA`. Without either it is the user's data folder for `spoon`.
+    """
+    env = {name: value.strip() for name, value in (os.environ if environ is None else environ).items() if value.strip()}
+    folder = Path(data or env.get("SPOON_DATA") or user_data_path("spoon")).expanduser().resolve()
+    keys = env.get("SPOON_ENCRYPTION_KEY", "")
+    return Config(
+        data_dir=folder,
+        database_url=_database_url(env),
+        redis_url=_redis_url(env),
+        ollama_url=env.get("OLLAMA_URL", "http://localhost:11434").rstrip("/"),
+        ollama_named="OLLAMA_URL" in env,
+        comfyui_url=env.get("COMFYUI_URL"),
+        encryption_keys=tuple(key.strip() for key in keys.split(",") if key.strip()),
+        provider_keys={name: env[variable] for name, variable in PROVIDER_KEYS.items() if variable in env},
+        concurrency=_whole_number(env, "SPOON_CONCURRENCY", 8, least=1),
+        stop_deadline_s=float(_whole_number(env, "SPOON_STOP_DEADLINE_S", 10, least=0)),
+    )
+
+
+def _database_url(env: Mapping[str, str]) -> str | None:
+    if url := env.get("DATABASE_URL"):
+        return url
+    if not (host := env.get("DB_HOST")):
+        return None
+    user, password = quote(env.get("DB_USER", "postgres"), safe=""), quote(env.get("DB_PASSWORD", ""), safe="")
+    login = f"{user}:{password}" if password else user
+    return f"postgresql://{login}@{host}:{env.get('DB_PORT', '5432')}/{env.get('DB_NAME', 'spoon')}"
+
+
+def _redis_url(env: Mapping[str, str]) -> str | None:
+    if url := env.get("REDIS_URL"):
+        return url
+    return f"redis://{env['REDIS_HOST']}:{env.get('REDIS_PORT', '6379')}/0" if "REDIS_HOST" in env else None
+
+
+def _whole_number(env: Mapping[str, str], name: str, default: int, *, least: int) -> int:
+    text = env.get(name, str(default))
+    if not text.isdigit() or int(text) < least:
+        raise BadRequest(f"{name} is {text!r}: it takes a whole number of at least {least}")
+    return int(text)

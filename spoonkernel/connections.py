@@ -1,0 +1,145 @@
+"""Owner of every outbound client, and the way from a provider's name and a profile to somebody who answers.
+
+A key comes from the profile, else from the provider's settings, else from the provider's usual environment variable.
+A stored key only goes to the address it was stored with: a profile with an address of its own and no key sends none.
+"""
+
+from collections import OrderedDict
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from pydantic import JsonValue
+
+from spoonkernel.config import PROVIDER_KEYS, Config
+from spoonkernel.errors import BadRequest, ProviderConnectionError
+from spoonkernel.providers.base import Provider
+from spoonkernel.providers.http import new_client
+from spoonkernel.providers.local import Local, LocalModels
+from spoonkernel.providers.registry import PROVIDERS, build
+from spoonkernel.store.profiles import ProfileRepo
+from spoonkernel.store.settings import SettingsRepo
+from spoonkernel.vault import Vault
+
+ADAPTERS = 128  # adapters kept; each is a few hundred bytes, and they share one connection pool
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Somebody who answers, with the defaults that lie under each request. `profile_id` is None without a profile."""
+
+    provider: str
+    label: str
+    adapter: Provider
+    profile_id: str | None = None
+    default_model: str | None = None
+    system_prompt: str | None = None
+    options: dict[str, JsonValue] = field(default_factory=dict)
+
+
+class Connections:
+    """Opens and closes the HTTP pool and the local engine. Adapters are kept and shared between calls."""
+
+    def __init__(self, config: Config, profiles: ProfileRepo, settings: SettingsRepo, vault: Vault) -> None:
+        self._config, self._profiles, self._settings, self._vault = config, profiles, settings, vault
+        self._adapters: OrderedDict[tuple[str, str | None, str | None], Provider] = OrderedDict()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as opened:
+            self._client = await opened.enter_async_context(new_client())
+            self.local_models = await opened.enter_async_context(LocalModels(self._config.models_dir))
+            self._opened = opened.pop_all()
+        self._local = Local(self.local_models, self._client)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._opened.__aexit__(kind, error, trace)
+
+    async def resolve(self, provider: str, profile_id: str | None = None) -> Connection:
+        """Who answers for this provider, through this profile where one is named.
+
+        Raises:
+            NotFound: no such profile.
+            BadRequest: the profile belongs to another provider, or no key is to be had.
+        """
+        if profile_id is not None:
+            return await self._of_profile(provider, profile_id)
+        if provider in PROVIDER_KEYS and (row := await self._settings.find(provider)):
+            key = self._decrypt(row.api_key, f"settings:{provider}")
+            adapter = self.adapter(provider, url=row.endpoint_url, key=key)
+            return Connection(provider, PROVIDERS[provider].label, adapter, default_model=row.default_model)
+        adapter = self.adapter(provider, key=self._config.provider_keys.get(provider))
+        return Connection(provider, PROVIDERS[provider].label, adapter)
+
+    def adapter(self, provider: str, *, url: str | None = None, key: str | None = None) -> Provider:
+        """An adapter for this address and key; nothing is looked up.
+
+        Raises `BadRequest` when the provider's own address is meant and there is no key for it.
+        """
+        if provider == "local":
+            return self._local
+        if provider == "ollama":
+            url = url or self._config.ollama_url
+        entry = PROVIDERS[provider]
+        if entry.needs_key and not key and not url:
+            variable = PROVIDER_KEYS[provider]
+            raise BadRequest(
+                f"No API key for {entry.label}: store one in a profile or in the settings of {provider}, "
+                f"or set {variable}"
+            )
+        found = self._adapters.get((provider, url, key))
+        if found is None:
+            found = build(provider, self._client, url=url, key=key)
+            if len(self._adapters) >= ADAPTERS:
+                self._adapters.popitem(last=False)
+        self._adapters[provider, url, key] = found
+        self._adapters.move_to_end((provider, url, key))
+        return found
+
+    async def answers(self, url: str) -> None:
+        """Raise `ProviderConnectionError` unless something answers at the address with a success."""
+        try:
+            (await self._client.get(url)).raise_for_status()
+        except httpx.HTTPError as error:
+            raise ProviderConnectionError(f"Nothing answers at {httpx.URL(url).host}") from error
+
+    async def fallback_key(self, provider: str) -> str | None:
+        """The key of the provider's settings or environment, for the provider's own address only."""
+        if provider not in PROVIDER_KEYS:
+            return None
+        row = await self._settings.find(provider)
+        if row is not None and row.endpoint_url is None:
+            return self._decrypt(row.api_key, f"settings:{provider}")
+        return self._config.provider_keys.get(provider)
+
+    async def _of_profile(self, provider: str, profile_id: str) -> Connection:
+        row = await self._profiles.get(profile_id)
+        if row.provider != provider:
+            raise BadRequest(f"Profile {profile_id} ({row.name}) is for {row.provider}, the request for {provider}")
+        return await self.of_row(row)
+
+    async def of_row(self, row: Any) -> Connection:
+        """The connection of a profile's row."""
+        key = self._decrypt(row.api_key, f"profiles:{row.id}")
+        if key is None and row.url is None:
+            key = await self.fallback_key(row.provider)
+        options = dict(row.options)
+        model = options.pop("model", None)
+        for limit in ("concurrency", "rate_per_minute"):  # ours, for the task engine
+            options.pop(limit, None)
+        return Connection(
+            row.provider,
+            PROVIDERS[row.provider].label,
+            self.adapter(row.provider, url=row.url, key=key),
+            profile_id=row.id,
+            default_model=str(model) if model else None,
+            system_prompt=row.prompt_template,
+            options=options,
+        )
+
+    def _decrypt(self, value: bytes | None, owner: str) -> str | None:
+        return None if value is None else self._vault.decrypt(value, owner=owner)

@@ -1,0 +1,118 @@
+"""Models: every profile's, and the live ones of Ollama and of the local engine."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from spoonkernel.config import Config
+from spoonkernel.connections import Connections
+from spoonkernel.errors import NotFound, SpoonError
+from spoonkernel.providers.base import ModelHost, ProviderModel
+from spoonkernel.providers.registry import PROVIDERS
+from spoonkernel.providers.weights import pull
+from spoonkernel.store.profiles import ProfileRepo
+from spoonkernel.store.usage import UsageRepo
+from spoonkernel.types.base import Rows
+from spoonkernel.types.models import Model, ModelInfo, ModelStatus, PullProgress, human_size
+
+LIST_TIMEOUT_S = 5.0  # how long one slow provider may hold up the whole list
+HOSTS = ("ollama", "local")
+
+log = logging.getLogger(__name__)
+
+
+class ModelService:
+    def __init__(self, config: Config, connections: Connections, profiles: ProfileRepo, usage: UsageRepo) -> None:
+        self._config, self._connections, self._profiles, self._usage = config, connections, profiles, usage
+
+    async def list(self) -> Rows[Model]:
+        stored = await self._profiles.all_models()
+        sources = await self._live_sources()
+        found = await asyncio.gather(*(self._live(provider, profile_id) for provider, profile_id, _ in sources))
+        models: dict[tuple[str, str], Model] = {}
+        for (provider, _, title), live in zip(sources, found, strict=True):
+            for model in live:
+                models.setdefault((title, model.id), _shown(model, f"{title} ({provider})"))
+        for row in stored:
+            model = ProviderModel(row.model_id)
+            models.setdefault((row.profile_name, row.model_id), _shown(model, f"{row.profile_name} ({row.provider})"))
+        return [*models.values()]
+
+    async def get(self, name: str) -> ModelInfo:
+        host, found = await self._find(name)
+        detail = await host.info(found.id)
+        shown = _shown(detail, detail.description or found.description)
+        size = human_size(found.size_bytes) if found.size_bytes else shown.size
+        return ModelInfo(
+            **shown.model_dump(exclude={"size", "loaded", "parameters"}),
+            size=size,
+            loaded=found.loaded,
+            parameters=detail.parameters,
+            template=detail.template,
+        )
+
+    async def load(self, name: str) -> None:
+        host, found = await self._find(name)
+        await host.load(found.id)
+
+    async def unload(self, name: str) -> None:
+        host, found = await self._find(name)
+        await host.unload(found.id)
+
+    async def status(self, name: str) -> ModelStatus:
+        _, found = await self._find(name)
+        return ModelStatus(name=found.id, loaded=found.loaded, last_used=await self._usage.last_used(found.id, HOSTS))
+
+    async def pull(self, name: str) -> AsyncGenerator[PullProgress, None]:
+        async with aclosing(pull(name, self._config.models_dir)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _live_sources(self) -> Rows[tuple[str, str | None, str]]:
+        """Who is asked for models now: provider, profile and title. Cloud lists come from the last sync instead."""
+        profiles = [row for row in await self._profiles.list() if row.provider in HOSTS]
+        named = [(row.provider, row.id, row.name) for row in profiles]
+        plain = [
+            (host, None, PROVIDERS[host].label)
+            for host in HOSTS
+            if not any(row.provider == host and row.url is None for row in profiles)
+        ]
+        return named + plain
+
+    async def _live(self, provider: str, profile_id: str | None) -> Rows[ProviderModel]:
+        """A provider's models now; none when it does not answer, which is told in the log only."""
+        try:
+            async with asyncio.timeout(LIST_TIMEOUT_S):
+                return await (await self._connections.resolve(provider, profile_id)).adapter.models()
+        except (SpoonError, TimeoutError) as error:
+            log.info("No models from %s: %s", provider, error)
+            return []
+
+    async def _find(self, name: str) -> tuple[ModelHost, ProviderModel]:
+        """The host that has the model, and its entry. `llama3` also finds `llama3:latest`, as in Ollama."""
+        problem: SpoonError | None = None
+        for provider, profile_id, _ in await self._live_sources():
+            try:
+                adapter = (await self._connections.resolve(provider, profile_id)).adapter
+                models = await adapter.models()
+            except SpoonError as error:
+                problem = error if provider == "ollama" else problem
+                continue
+            for model in models:
+                if model.id in {name, f"{name}:latest"} and isinstance(adapter, ModelHost):
+                    return adapter, model
+        if problem is not None:
+            raise problem
+        raise NotFound(f"Model {name} not found")
+
+
+def _shown(model: ProviderModel, description: str) -> Model:
+    return Model(
+        name=model.id,
+        size=human_size(model.size_bytes) if model.size_bytes else "",
+        loaded=model.loaded,
+        capabilities=[*model.capabilities],
+        description=description,
+        parameters=model.parameters or model.id,
+    )

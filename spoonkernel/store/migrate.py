@@ -1,0 +1,50 @@
+"""Brings a store to the newest revision, one process at a time."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from spoonkernel.errors import StoreUnavailable
+from spoonkernel.store.migrations import HEAD
+
+ADVISORY_LOCK = 0x5B00_0001  # any fixed number: processes that migrate one Postgres queue up on it
+
+
+def migrate(engine: Engine) -> None:
+    """Run what is missing of the history. Other processes that open the same store meanwhile wait.
+
+    Raises:
+        StoreUnavailable: the store was written by a newer Spoon.
+    """
+    with engine.connect() as connection:
+        current = _stored_revision(connection)
+    if current == HEAD:
+        return
+    with engine.begin() as connection:  # SQLite: BEGIN IMMEDIATE, so a second process waits here
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        if _stored_revision(connection) != HEAD:
+            _upgrade(connection)
+
+
+def _stored_revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreUnavailable(
+            "The store was written by a newer Spoon than this one: upgrade Spoon, or name another store"
+        ) from error

@@ -1,0 +1,98 @@
+"""Events: hints that something in the store changed. One class an event; `name` and `room` are the Socket.IO ones.
+
+The store is the truth: who misses an event reads the row again. `seq` counts the events of one process, so that a
+listener can tell that it missed some.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, TypeAdapter
+
+from spoonkernel.types.base import CamelWire, Timestamp
+from spoonkernel.types.results import Result
+from spoonkernel.types.tasks import Task
+
+ALL_TASKS = "tasks"
+
+
+class Event(CamelWire):
+    """What every event carries. `kind` is the name on the wire."""
+
+    everywhere: ClassVar[bool] = False
+    """Whether every socket hears it while there are no accounts."""
+
+    kind: str
+    seq: int = 0
+
+    def rooms(self) -> list[str]:
+        """The rooms whose members hear it."""
+        return []
+
+    def payload(self) -> dict[str, Any]:
+        """What is sent to a listener: the event as printed in the reference, plus `seq`."""
+        return self.model_dump(mode="json", exclude={"kind"})
+
+
+class _TaskEvent(Event):
+    task_id: str
+
+    def rooms(self) -> list[str]:
+        return [task_room(self.task_id), ALL_TASKS]
+
+
+class TaskCreated(Event):
+    everywhere = True
+    kind: Literal["task:created"] = "task:created"
+    task: Task
+
+    def rooms(self) -> list[str]:
+        return [task_room(self.task.id), ALL_TASKS]
+
+
+class TaskStarted(_TaskEvent):
+    kind: Literal["task:started"] = "task:started"
+    started_at: Timestamp
+
+
+class TaskProgress(_TaskEvent):
+    """`progress` is 0 to 1."""
+
+    kind: Literal["task:progress"] = "task:progress"
+    progress: float
+    message: str = ""
+
+
+class TaskCompleted(_TaskEvent):
+    """Sent after the commit. `result` is the first one; `results` all of them."""
+
+    kind: Literal["task:completed"] = "task:completed"
+    result: Result | None
+    results: list[Result] = Field(default_factory=list)
+
+
+class TaskFailed(_TaskEvent):
+    kind: Literal["task:failed"] = "task:failed"
+    error: str
+
+
+class Notification(Event):
+    everywhere = True
+    kind: Literal["notification"] = "notification"
+    type: Literal["info", "warning", "error"] = "info"
+    message: str
+
+
+AnyEvent = Annotated[
+    TaskCreated | TaskStarted | TaskProgress | TaskCompleted | TaskFailed | Notification,
+    Field(discriminator="kind"),
+]
+
+
+def parse_event(kind: str, payload: dict[str, Any]) -> AnyEvent:
+    """An event that came over a wire, from its name and its payload."""
+    adapter: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
+    return adapter.validate_python({"kind": kind, **payload})
+
+
+def task_room(task_id: str) -> str:
+    return f"task:{task_id}"
