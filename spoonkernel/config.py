@@ -34,6 +34,21 @@ class Config:
     """How long a stopping worker lets running tasks end before it puts them back in the queue."""
 
     @property
+    def store_url(self) -> str:
+        """The store as SQLAlchemy takes it."""
+        return self.database_url or f"sqlite:///{self.store_file}"
+
+    @property
+    def store_file(self) -> Path:
+        """The embedded store."""
+        return self.data_dir / "spoon.db"
+
+    @property
+    def key_file(self) -> Path:
+        """Where the encryption keys lie when `encryption_keys` has none."""
+        return self.data_dir / "encryption.key"
+
+    @property
     def media_dir(self) -> Path:
         return self.data_dir / "media"
 

@@ -4,6 +4,7 @@ A key comes from the profile, else from the provider's settings, else from the p
 A stored key only goes to the address it was stored with: a profile with an address of its own and no key sends none.
 """
 
+import asyncio
 from collections import OrderedDict
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from spoonkernel.store.settings import SettingsRepo
 from spoonkernel.vault import Vault
 
 ADAPTERS = 128  # adapters kept; each is a few hundred bytes, and they share one connection pool
+FRESH_S = 1.0  # how long another process's change of a profile or a key may go unnoticed; our own shows at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Connections:
     def __init__(self, config: Config, profiles: ProfileRepo, settings: SettingsRepo, vault: Vault) -> None:
         self._config, self._profiles, self._settings, self._vault = config, profiles, settings, vault
         self._adapters: OrderedDict[tuple[str, str | None, str | None], Provider] = OrderedDict()
+        self._fresh: dict[tuple[str, str | None], tuple[float, Connection]] = {}
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
@@ -62,10 +65,28 @@ class Connections:
     async def resolve(self, provider: str, profile_id: str | None = None) -> Connection:
         """Who answers for this provider, through this profile where one is named.
 
+        What was looked up and decrypted less than a second ago is used again: under load the look-up is a quarter of
+        all that a chat costs us (`docs/decisions/0002-fresh-connections.md`).
+
         Raises:
             NotFound: no such profile.
             BadRequest: the profile belongs to another provider, or no key is to be had.
         """
+        now = asyncio.get_running_loop().time()
+        until, known = self._fresh.get((provider, profile_id), (0.0, None))
+        if known is not None and now < until:
+            return known
+        found = await self._look_up(provider, profile_id)
+        if len(self._fresh) >= ADAPTERS:
+            self._fresh.clear()
+        self._fresh[provider, profile_id] = now + FRESH_S, found
+        return found
+
+    def forget(self) -> None:
+        """To be called after a profile or the settings of a provider have changed here."""
+        self._fresh.clear()
+
+    async def _look_up(self, provider: str, profile_id: str | None) -> Connection:
         if profile_id is not None:
             return await self._of_profile(provider, profile_id)
         if provider in PROVIDER_KEYS and (row := await self._settings.find(provider)):
@@ -76,21 +97,11 @@ class Connections:
         return Connection(provider, PROVIDERS[provider].label, adapter)
 
     def adapter(self, provider: str, *, url: str | None = None, key: str | None = None) -> Provider:
-        """An adapter for this address and key; nothing is looked up.
-
-        Raises `BadRequest` when the provider's own address is meant and there is no key for it.
-        """
+        """An adapter for this address and key; nothing is looked up. Raises `BadRequest` as `registry.build` does."""
         if provider == "local":
             return self._local
         if provider == "ollama":
             url = url or self._config.ollama_url
-        entry = PROVIDERS[provider]
-        if entry.needs_key and not key and not url:
-            variable = PROVIDER_KEYS[provider]
-            raise BadRequest(
-                f"No API key for {entry.label}: store one in a profile or in the settings of {provider}, "
-                f"or set {variable}"
-            )
         found = self._adapters.get((provider, url, key))
         if found is None:
             found = build(provider, self._client, url=url, key=key)

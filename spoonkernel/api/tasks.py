@@ -110,7 +110,10 @@ class TasksAPI(Protocol):
 
     @http("DELETE /tasks/{task_id}")
     async def delete(self, task_id: str) -> None:
-        """Cancel a pending or running task (its provider request is closed), or delete a finished one and its results."""
+        """Cancel a pending or running task (its provider request is closed), or delete a finished one.
+
+        Results and files of a finished task go with it.
+        """
         ...
 
     @http("POST /tasks/{task_id}/retry")

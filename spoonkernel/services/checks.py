@@ -1,7 +1,6 @@
 """Turns a caller's arguments into the contract's objects, with one sentence for whatever does not fit."""
 
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
@@ -25,19 +24,6 @@ def explain(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{place or 'The body'} is required"
     return f"{place}: {problem['msg']}" if place else str(problem["msg"])
-
-
-def clean_url(field: str, url: str | None) -> str | None:
-    """A provider's address without a slash at its end, None for none. `field` names it in the error."""
-    cleaned = (url or "").strip().rstrip("/")
-    if not cleaned:
-        return None
-    parts = urlsplit(cleaned)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValidationFailed(f"{field}: {cleaned!r} is no http or https address")
-    if parts.username or parts.password:
-        raise ValidationFailed(f"{field}: a login belongs in apiKey, not in the address")
-    return cleaned
 
 
 def new_key(field: str, sent: str | None, shown: str | None) -> str | None:

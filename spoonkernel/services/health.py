@@ -20,29 +20,21 @@ class HealthService:
         config: Config,
         database: Database,
         connections: Connections,
-        redis: Callable[[], Awaitable[ServiceState]],
+        redis: Callable[[], ServiceState],
     ) -> None:
         """`redis` is the task engine's own view of its queue."""
         self._config, self._database, self._connections, self._redis = config, database, connections, redis
 
     async def check(self) -> Health:
-        database, redis, ollama, comfyui = await asyncio.gather(
+        database, ollama, comfyui = await asyncio.gather(
             self._probe(self._database.ping),
-            self._queue(),
             self._ollama(),
             self._comfyui(),
         )
         if database == "connected" and self._config.database_url is None:
             database = "embedded"
-        services = Services(database=database, redis=redis, ollama=ollama, comfyui=comfyui)
+        services = Services(database=database, redis=self._redis(), ollama=ollama, comfyui=comfyui)
         return Health(status=_status(services), timestamp=utc_now(), services=services)
-
-    async def _queue(self) -> ServiceState:
-        try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S):
-                return await self._redis()
-        except TimeoutError:
-            return "disconnected"
 
     async def _ollama(self) -> ServiceState:
         state = await self._probe(lambda: self._connections.answers(f"{self._config.ollama_url}/api/version"))

@@ -2,7 +2,7 @@
 
 import time
 
-from spoonkernel.errors import SpoonError
+from spoonkernel.errors import ProviderRefused, SpoonError
 from spoonkernel.providers.base import Provider
 from spoonkernel.types.settings import ConnectionTest
 
@@ -13,6 +13,7 @@ async def probe(adapter: Provider) -> ConnectionTest:
     try:
         models = await adapter.models()
     except SpoonError as error:
-        return ConnectionTest(connected=False, error=error.message)
+        bad_key = isinstance(error, ProviderRefused) and error.invalid_key
+        return ConnectionTest(connected=False, error="Invalid API key" if bad_key else error.message)
     latency = max(1, round((time.perf_counter() - started) * 1000))
     return ConnectionTest(connected=True, latency=latency, models=[model.id for model in models])

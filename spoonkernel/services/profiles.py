@@ -8,8 +8,9 @@ from pydantic import JsonValue
 
 from spoonkernel.connections import Connections
 from spoonkernel.errors import BadRequest, Conflict, ValidationFailed
+from spoonkernel.providers.address import optional_url
 from spoonkernel.providers.registry import PROVIDERS
-from spoonkernel.services.checks import checked, clean_url, new_key
+from spoonkernel.services.checks import checked, new_key
 from spoonkernel.services.probe import probe
 from spoonkernel.store.profiles import ProfileRepo, ProfileRow
 from spoonkernel.types.base import MediaType, ProviderName, Rows, utc_now
@@ -102,6 +103,7 @@ class ProfileService:
         # never equal to the time before, so that a reader can tell the two apart
         values["updated_at"] = max(utc_now(), row.updated_at + timedelta(milliseconds=1))
         await self._rows.update(profile_id, values)
+        self._connections.forget()
         return await self.get(profile_id)
 
     async def delete(self, profile_id: str, *, force: bool = False) -> None:
@@ -110,6 +112,7 @@ class ProfileService:
             counts = " and ".join(f"{count} {what}" for what, count in used.items())
             raise Conflict(f"Profile {profile_id} is used by {counts}: delete it with ?force=true to delete them too")
         await self._rows.delete(profile_id)
+        self._connections.forget()
 
     async def models(self, profile_id: str) -> Rows[ProfileModel]:
         return [ProfileModel.model_validate(row._asdict()) for row in await self._rows.models(profile_id)]
@@ -180,7 +183,7 @@ def _model_row(model_id: str, name: str) -> dict[str, Any]:
 
 def _address(provider: str, url: str | None) -> str | None:
     """The address as it is stored; for local it is a GGUF file's path."""
-    return (url or "").strip() or None if provider == "local" else clean_url("url", url)
+    return (url or "").strip() or None if provider == "local" else optional_url(url, PROVIDERS[provider].label)
 
 
 def _check_available(provider: str) -> None:

@@ -5,7 +5,8 @@ from typing import Any, Unpack, get_args
 
 from spoonkernel.connections import Connections
 from spoonkernel.errors import BadRequest, NotFound, ValidationFailed
-from spoonkernel.services.checks import checked, clean_url, new_key
+from spoonkernel.providers.address import optional_url
+from spoonkernel.services.checks import checked, new_key
 from spoonkernel.services.probe import probe
 from spoonkernel.store.settings import SettingsRepo, SettingsRow
 from spoonkernel.types.base import KeyedProviderName, Rows, utc_now
@@ -32,7 +33,7 @@ class SettingsService:
         shown = None if row is None else self._vault.masked(row.api_key, owner=_owner(provider))
         key = new_key("apiKey", body.pop("api_key"), shown)
         if "endpoint_url" in body:
-            body["endpoint_url"] = clean_url("endpointUrl", body["endpoint_url"])
+            body["endpoint_url"] = optional_url(body["endpoint_url"], f"the settings of {provider}")
             if row is not None and key is None and body["endpoint_url"] != row.endpoint_url:
                 raise BadRequest(
                     f"The address of {provider} changes: send its apiKey again, a stored key never goes to a new host"
@@ -43,6 +44,7 @@ class SettingsService:
             values["api_key"] = self._vault.encrypt(key, owner=_owner(provider))
             values |= {"status": "untested", "error_message": None}
         await self._rows.put(provider, values, first={"id": str(uuid.uuid4()), "created_at": now})
+        self._connections.forget()
 
     async def test(self, provider: str) -> ConnectionTest:
         row = await self._row(provider)
@@ -63,6 +65,7 @@ class SettingsService:
         _check_provider(provider)
         if not await self._rows.delete(provider):
             raise NotFound(f"Settings for {provider} not found")
+        self._connections.forget()
 
     async def _row(self, provider: str) -> SettingsRow:
         _check_provider(provider)

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Transaction:
-    """What a write function writes with: each row it touches gets this transaction's `rev`, each deletion a tombstone."""
+    """What a write function writes with: rows it touches get this transaction's `rev`, deletions a tombstone."""
 
     def __init__(self, connection: Connection, rev: int) -> None:
         self.connection = connection
@@ -113,7 +113,8 @@ class Database:
     async def read(self, function: Callable[[Connection], T]) -> T:
         """Run `function` on a connection in a reader thread. It sees every write that was answered before."""
         self._check_open()
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, function)
+        answer: T = await asyncio.get_running_loop().run_in_executor(self._readers, self._read, function)
+        return answer
 
     async def write(self, function: Callable[[Transaction], T]) -> T:
         """Run `function` in the writer thread and return its result once it is committed.
@@ -124,12 +125,12 @@ class Database:
         """
         self._check_open()
         loop = asyncio.get_running_loop()
-        write = _Write(function, loop, loop.create_future())
+        write: _Write[T] = _Write(function, loop, loop.create_future())
         self._writes.put(write)
         return await write.future
 
     async def changed_elsewhere(self) -> bool:
-        """Whether another process has written since this was last asked. It may say so needlessly, but never misses one."""
+        """Whether another process has written since this was last asked; it may say so needlessly, but misses none."""
         statement = select(revision.c.value)
         value = await self.read(lambda connection: connection.scalar(statement)) or 0
         changed = self._others_wrote or value > self._seen_rev

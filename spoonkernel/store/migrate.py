@@ -1,11 +1,16 @@
-"""Brings a store to the newest revision, one process at a time."""
+"""Brings a store to the newest revision, one process at a time.
+
+An empty store gets the declared tables at once; Alembic, whose import takes 0.3 s and 8 MB, is for those that are
+behind. A test holds that both ways lead to the same schema.
+"""
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insert, inspect, text
 
 from spoonkernel.errors import StoreUnavailable
 from spoonkernel.store.migrations import HEAD
+from spoonkernel.store.tables import metadata, revision
 
 ADVISORY_LOCK = 0x5B00_0001  # any fixed number: processes that migrate one Postgres queue up on it
 
@@ -23,18 +28,30 @@ def migrate(engine: Engine) -> None:
     with engine.begin() as connection:  # SQLite: BEGIN IMMEDIATE, so a second process waits here
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-        if _stored_revision(connection) != HEAD:
+        current = _stored_revision(connection)
+        if current is None:
+            _create(connection)
+        elif current != HEAD:
             _upgrade(connection)
+
+
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection)
+    connection.execute(insert(revision).values(id=1, value=0))
+    stamp = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+    stamp.create(connection)
+    connection.execute(insert(stamp).values(version_num=HEAD))
 
 
 def _stored_revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
-    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return revision
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def _upgrade(connection: Connection) -> None:
+    """Run what is missing of the history, from the stored revision (or nothing) to the newest."""
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError

@@ -1,4 +1,4 @@
-"""Profile rows and the models listed under them. API keys arrive and leave encrypted; the vault alone sees them clear."""
+"""Profile rows and the models listed under them. API keys arrive and leave encrypted; only the vault sees the key."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

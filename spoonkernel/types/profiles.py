@@ -12,6 +12,10 @@ Key = Annotated[str, Field(max_length=1_000)]
 URL = Annotated[str, Field(max_length=2_000)]
 
 
+def _text() -> list[Modality]:
+    return ["text"]
+
+
 class Profile(Wire):
     """A stored connection; `api_key` is always the mask."""
 
@@ -24,8 +28,8 @@ class Profile(Wire):
     url: str | None = None
     options: dict[str, JsonValue] = Field(default_factory=dict)
     prompt_template: str | None = None
-    input_modalities: list[Modality] = Field(default_factory=lambda: ["text"])
-    output_modalities: list[Modality] = Field(default_factory=lambda: ["text"])
+    input_modalities: list[Modality] = Field(default_factory=_text)
+    output_modalities: list[Modality] = Field(default_factory=_text)
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -56,8 +60,8 @@ class ProfileUpdate(Wire):
     url: URL | None = None
     options: dict[str, JsonValue] = Field(default_factory=dict)
     prompt_template: str | None = None
-    input_modalities: list[Modality] = Field(default_factory=lambda: ["text"])
-    output_modalities: list[Modality] = Field(default_factory=lambda: ["text"])
+    input_modalities: list[Modality] = Field(default_factory=_text)
+    output_modalities: list[Modality] = Field(default_factory=_text)
 
 
 class ProfileChanges(TypedDict, total=False):

@@ -26,7 +26,7 @@ HOMES = {
     "httpx": {"spoonkernel/providers", "spoonkernel/comfy", "spoonkernel/connections.py", "spoonkernel/remote"},
     "sqlalchemy": {"spoonkernel/store", "spoonkernel/services", "spoonkernel/engine"},
     "docket": {"spoonkernel/engine"},
-    "redis": {"spoonkernel/bus", "spoonkernel/engine"},
+    "redis": {"spoonkernel/bus", "spoonkernel/engine", "spoonkernel/cli"},
     "fastapi": {"server/spoonserver"},
     "socketio": {"server/spoonserver", "spoonkernel/remote"},
     "anywidget": {"widgets/spoonwidgets"},

@@ -5,10 +5,13 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 
 from spoonkernel.errors import StoreUnavailable
 from spoonkernel.store.engine import Database, Transaction
+from spoonkernel.store.migrate import _upgrade
 from spoonkernel.store.migrations import HEAD
 from spoonkernel.store.tables import chat_usage, comfyui_generations, comfyui_sessions, metadata, profiles, tombstones
 from spoonkernel.types.base import utc_now
@@ -38,20 +41,39 @@ def count(connection) -> int:
     return connection.scalar(select(func.count()).select_from(chat_usage))
 
 
-async def test_a_migrated_store_is_the_declared_one(store_url) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
+def schema(connection) -> tuple[list, dict, str]:
+    """How the store differs from the declared tables, everything that can be read of it, and its stored revision."""
+    changes = compare_metadata(MigrationContext.configure(connection), metadata)
+    reader = inspect(connection)
+    tables = {
+        table: (
+            [(column["name"], str(column["type"]), column["nullable"]) for column in reader.get_columns(table)],
+            sorted((index["name"], *index["column_names"], index["unique"]) for index in reader.get_indexes(table)),
+            sorted((key["referred_table"], *key["constrained_columns"]) for key in reader.get_foreign_keys(table)),
+            sorted(tuple(rule["column_names"]) for rule in reader.get_unique_constraints(table)),
+            reader.get_pk_constraint(table)["constrained_columns"],
+        )
+        for table in reader.get_table_names()
+    }
+    return changes, tables, connection.scalar(text("SELECT version_num FROM alembic_version"))
 
-    def differences(connection):
-        return compare_metadata(MigrationContext.configure(connection), metadata), inspect(connection).get_table_names()
+
+async def test_a_new_store_and_one_brought_up_through_the_history_are_the_declared_one(store_url) -> None:
+    def from_nothing(tx: Transaction) -> None:
+        metadata.drop_all(tx.connection)
+        tx.connection.execute(text("DELETE FROM alembic_version"))
+        _upgrade(tx.connection)
 
     async with Database(store_url) as database:
-        changes, names = await database.read(differences)
-        stored = await database.read(lambda connection: connection.scalar(text("SELECT version_num FROM alembic_version")))
+        changes, tables, stored = await database.read(schema)
+        await database.write(from_nothing)
+        assert await database.read(schema) == (changes, tables, stored)
+        assert await database.write(add_usage) == 1
+    names = set(tables)
     assert changes == []
     assert stored == HEAD
-    assert {"profiles", "profile_models", "provider_settings", "tasks", "results"} <= set(names)
-    assert {"comfyui_workflows", "comfyui_sessions", "comfyui_generations"} <= set(names)
+    assert {"profiles", "profile_models", "provider_settings", "tasks", "results"} <= names
+    assert {"comfyui_workflows", "comfyui_sessions", "comfyui_generations"} <= names
 
 
 def test_every_row_carries_the_revision() -> None:

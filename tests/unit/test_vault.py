@@ -89,7 +89,13 @@ def test_keys_of_the_environment_leave_no_file(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "shown"),
-    [("sk-abcdefghij7890", "sk-...7890"), ("twelve-chars", "twe...hars"), ("short-key", "..."), ("", None), (None, None)],
+    [
+        ("sk-abcdefghij7890", "sk-...7890"),
+        ("twelve-chars", "twe...hars"),
+        ("short-key", "..."),
+        ("", None),
+        (None, None),
+    ],
 )
 def test_a_mask_tells_little(key: str | None, shown: str | None) -> None:
     assert mask(key) == shown
