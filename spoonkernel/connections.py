@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from spoonkernel.config import PROVIDER_KEYS, Config
 from spoonkernel.errors import BadRequest, ProviderConnectionError
 from spoonkernel.providers.base import Provider
-from spoonkernel.providers.http import new_client
+from spoonkernel.providers.http import CONNECT_S, new_pool
 from spoonkernel.providers.local import Local, LocalModels
 from spoonkernel.providers.registry import PROVIDERS, build
 from spoonkernel.store.profiles import ProfileRepo
@@ -51,10 +51,10 @@ class Connections:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
-            self._client = await opened.enter_async_context(new_client())
+            self._pool = await opened.enter_async_context(new_pool())
             self.local_models = await opened.enter_async_context(LocalModels(self._config.models_dir))
             self._opened = opened.pop_all()
-        self._local = Local(self.local_models, self._client)
+        self._local = Local(self.local_models, self._pool)
         return self
 
     async def __aexit__(
@@ -104,7 +104,7 @@ class Connections:
             url = url or self._config.ollama_url
         found = self._adapters.get((provider, url, key))
         if found is None:
-            found = build(provider, self._client, url=url, key=key)
+            found = build(provider, self._pool, url=url, key=key)
             if len(self._adapters) >= ADAPTERS:
                 self._adapters.popitem(last=False)
         self._adapters[provider, url, key] = found
@@ -113,10 +113,13 @@ class Connections:
 
     async def answers(self, url: str) -> None:
         """Raise `ProviderConnectionError` unless something answers at the address with a success."""
+        request = httpx.Request("GET", url, extensions={"timeout": {"connect": CONNECT_S}})
         try:
-            (await self._client.get(url)).raise_for_status()
+            response = await self._pool.handle_async_request(request)
+            await response.aclose()
+            response.raise_for_status()
         except httpx.HTTPError as error:
-            raise ProviderConnectionError(f"Nothing answers at {httpx.URL(url).host}") from error
+            raise ProviderConnectionError(f"Nothing answers at {request.url.host}") from error
 
     async def fallback_key(self, provider: str) -> str | None:
         """The key of the provider's settings or environment, for the provider's own address only."""

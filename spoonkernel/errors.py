@@ -31,6 +31,8 @@ class SpoonError(Exception):
 
 
 class BadRequest(SpoonError):
+    """The request makes no sense as it stands."""
+
     code, status = "BAD_REQUEST", 400
 
 
@@ -45,30 +47,42 @@ class ProviderRefused(SpoonError):
 
     code, status = "PROVIDER_ERROR", 400
     invalid_key: bool = False
-    """Whether it was the key that was refused (401, 403, or Gemini's API_KEY_INVALID); known only beside the adapter."""
+    """Whether it was the key that was refused (401, 403, or Gemini's API_KEY_INVALID); not on the wire."""
 
 
 class Unauthorized(SpoonError):
+    """No valid credentials came with the request."""
+
     code, status = "UNAUTHORIZED", 401
 
 
 class Forbidden(SpoonError):
+    """The caller may not do this."""
+
     code, status = "FORBIDDEN", 403
 
 
 class NotFound(SpoonError):
+    """The named thing does not exist."""
+
     code, status = "NOT_FOUND", 404
 
 
 class MethodNotAllowed(SpoonError):
+    """The endpoint exists, with another HTTP method."""
+
     code, status = "METHOD_NOT_ALLOWED", 405
 
 
 class Conflict(SpoonError):
+    """The thing is in a state, or in a use, that forbids this."""
+
     code, status = "CONFLICT", 409
 
 
 class PayloadTooLarge(SpoonError):
+    """The body is larger than the endpoint takes."""
+
     code, status = "PAYLOAD_TOO_LARGE", 413
 
 

@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, Protocol, overload
 
 from pydantic import JsonValue
@@ -51,8 +51,8 @@ class TasksAPI(Protocol):
     async def history(
         self,
         *,
-        date_from: datetime | None = None,
-        date_to: datetime | None = None,
+        date_from: datetime | date | str | None = None,
+        date_to: datetime | date | str | None = None,
         provider: ProviderName | None = None,
         type: MediaType | None = None,
         status: TaskStatus | None = None,
@@ -71,8 +71,8 @@ class TasksAPI(Protocol):
         self,
         *,
         format: Literal["json"] = "json",
-        date_from: datetime | None = None,
-        date_to: datetime | None = None,
+        date_from: datetime | date | str | None = None,
+        date_to: datetime | date | str | None = None,
         provider: ProviderName | None = None,
         type: MediaType | None = None,
         status: TaskStatus | None = None,
@@ -83,8 +83,8 @@ class TasksAPI(Protocol):
         self,
         *,
         format: Literal["csv"],
-        date_from: datetime | None = None,
-        date_to: datetime | None = None,
+        date_from: datetime | date | str | None = None,
+        date_to: datetime | date | str | None = None,
         provider: ProviderName | None = None,
         type: MediaType | None = None,
         status: TaskStatus | None = None,
@@ -95,8 +95,8 @@ class TasksAPI(Protocol):
         self,
         *,
         format: Literal["json", "csv"] = "json",
-        date_from: datetime | None = None,
-        date_to: datetime | None = None,
+        date_from: datetime | date | str | None = None,
+        date_to: datetime | date | str | None = None,
         provider: ProviderName | None = None,
         type: MediaType | None = None,
         status: TaskStatus | None = None,

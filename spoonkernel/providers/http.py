@@ -53,8 +53,11 @@ class Pacing:
         return float(min(0.5 * 2**attempt, 8.0) * (1 - 0.25 * self.chance()))
 
 
-def new_client() -> httpx.AsyncClient:
+def new_pool() -> httpx.AsyncBaseTransport:
     """The connection pool for all providers. Its opener closes it, within the event loop that used it.
+
+    A transport and no `httpx.AsyncClient`: a key should meet no redirects, cookies and logins, and what the
+    client does about them costs as much as aiohttp's whole request.
 
     The environment's proxies, .netrc and cookies are not used: a key must go nowhere but to the address it belongs to.
     Only SSL_CERT_FILE and SSL_CERT_DIR are read, which companies with a certificate of their own need.
@@ -65,12 +68,7 @@ def new_client() -> httpx.AsyncClient:
         connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=ssl_context, resolver=GuardedResolver())
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
-    return httpx.AsyncClient(
-        transport=_GuardedTransport(client=session, verify=ssl_context),
-        timeout=httpx.Timeout(30.0, connect=CONNECT_S),
-        follow_redirects=False,
-        trust_env=False,
-    )
+    return _GuardedTransport(client=session, verify=ssl_context)
 
 
 class _GuardedTransport(AiohttpTransport):
@@ -127,11 +125,11 @@ class Answer:
 
 
 class ProviderHTTP:
-    """Requests to one provider with one key. `client` is shared and closed by its owner."""
+    """Requests to one provider with one key. `pool` is shared and closed by its owner."""
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        pool: httpx.AsyncBaseTransport,
         base_url: str,
         *,
         name: str,
@@ -140,7 +138,7 @@ class ProviderHTTP:
         pacing: Pacing | None = None,
     ) -> None:
         """`name` is the provider's for people (`OpenAI`), `secret` the key that `headers` carry, never to be shown."""
-        self._client, self._secret = client, secret
+        self._pool, self._secret = pool, secret
         self.name, self.base_url, self.pacing = name, base_url.rstrip("/"), pacing or Pacing()
         self._headers = _HEADERS | {key.lower(): value for key, value in (headers or {}).items()}
         self._ready_headers = httpx.Headers(self._headers)
@@ -267,7 +265,7 @@ class ProviderHTTP:
         started = loop.time()
         try:
             async with asyncio.timeout_at(until):
-                response: httpx.Response | None = await self._client.send(request, stream=True)
+                response: httpx.Response | None = await self._pool.handle_async_request(request)
         except TimeoutError as error:
             raise ProviderConnectionError(
                 f"{self.name} at {self.host} did not answer within {until - started:.0f} s; it may be busy or loading"
@@ -313,7 +311,7 @@ def _parsed(url: str) -> httpx.URL:
 
 
 def _was_stale(outcome: Refusal | ProviderConnectionError) -> bool:
-    """Whether a kept connection had been closed by the server meanwhile: llama.cpp does so after each stream, unsaid."""
+    """Whether a kept connection had been closed by the server meanwhile: llama.cpp does so after each stream."""
     cause: BaseException | None = outcome if isinstance(outcome, ProviderConnectionError) else None
     while cause is not None and not isinstance(cause, aiohttp.ServerDisconnectedError):
         cause = cause.__cause__

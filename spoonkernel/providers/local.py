@@ -153,10 +153,10 @@ class LocalModels:
 
 
 class Local:
-    """The provider `local`. `client` is shared with the other providers and closed by its owner, as `models` is."""
+    """The provider `local`. `pool` is shared with the other providers and closed by its owner, as `models` is."""
 
-    def __init__(self, models: LocalModels, client: httpx.AsyncClient) -> None:
-        self._models, self._client = models, client
+    def __init__(self, models: LocalModels, pool: httpx.AsyncBaseTransport) -> None:
+        self._models, self._pool = models, pool
 
     async def models(self) -> list[ProviderModel]:
         """The weights that are here. Raises `ProviderRefused` when the engine is not installed."""
@@ -193,7 +193,7 @@ class Local:
         # llama.cpp hangs up after each stream without saying so: a connection used twice would fail every other time
         headers = {"Authorization": f"Bearer {child.key}", "Connection": "close"}
         http = ProviderHTTP(
-            self._client, f"{child.url}/v1", name=LABEL, headers=headers, secret=child.key, pacing=Pacing(retries=0)
+            self._pool, f"{child.url}/v1", name=LABEL, headers=headers, secret=child.key, pacing=Pacing(retries=0)
         )
         try:
             async with contextlib.aclosing(OpenAI(http, token_cap=TOKEN_CAP).stream(call)) as answer:

@@ -168,7 +168,7 @@ def decode_models(body: Json, now: datetime | None = None) -> list[ProviderModel
     """`/models`, without those past their `shutdown_date`."""
     today = now or datetime.now(UTC)
     return [
-        ProviderModel(model["id"], capabilities=_capabilities(model["id"]))
+        ProviderModel(model["id"], capabilities=capabilities(model["id"]))
         for model in body.get("data") or []
         if not _is_over(model.get("shutdown_date"), today)
     ]
@@ -184,7 +184,8 @@ def _is_over(shutdown: Any, now: datetime) -> bool:
         return False
 
 
-def _capabilities(model: str) -> tuple[str, ...]:
+def capabilities(model: str) -> tuple[str, ...]:
+    """What a model can do, by its name: the list of models does not say it."""
     name = model.lower()
     return next((makes for word, makes in _NOT_CHAT.items() if word in name), ("chat", "text"))
 

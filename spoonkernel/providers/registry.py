@@ -60,13 +60,13 @@ PROVIDERS: Mapping[str, Entry] = {
 
 def build(
     name: str,
-    client: httpx.AsyncClient,
+    pool: httpx.AsyncBaseTransport,
     *,
     url: str | None = None,
     key: str | None = None,
     pacing: Pacing | None = None,
 ) -> Provider:
-    """An adapter for one address and key. `client` stays the caller's; nothing is sent yet.
+    """An adapter for one address and key. `pool` stays the caller's; nothing is sent yet.
 
     Raises `BadRequest` for a URL that may not be called, a key that cannot be one, a key that is missing, and for
     `local` and `comfyui`, which are not built here.
@@ -87,4 +87,4 @@ def build(
     header, form = entry.key_header
     headers = {header: form.format(key=key)} if key else {}
     address = clean_url(url or entry.url, entry.label)
-    return entry.adapter(ProviderHTTP(client, address, name=entry.label, headers=headers, secret=key, pacing=pacing))
+    return entry.adapter(ProviderHTTP(pool, address, name=entry.label, headers=headers, secret=key, pacing=pacing))

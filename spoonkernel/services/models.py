@@ -4,10 +4,12 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass, replace
 
 from spoonkernel.config import Config
 from spoonkernel.connections import Connections
 from spoonkernel.errors import NotFound, SpoonError
+from spoonkernel.providers import openai
 from spoonkernel.providers.base import ModelHost, ProviderModel
 from spoonkernel.providers.registry import PROVIDERS
 from spoonkernel.providers.weights import pull
@@ -22,6 +24,15 @@ HOSTS = ("ollama", "local")
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where models come from: a provider, through a profile or (None) as it is set up for everybody."""
+
+    provider: str
+    profile_id: str | None
+    title: str
+
+
 class ModelService:
     def __init__(self, config: Config, connections: Connections, profiles: ProfileRepo, usage: UsageRepo) -> None:
         self._config, self._connections, self._profiles, self._usage = config, connections, profiles, usage
@@ -29,39 +40,34 @@ class ModelService:
     async def list(self) -> Rows[Model]:
         stored = await self._profiles.all_models()
         sources = await self._live_sources()
-        found = await asyncio.gather(*(self._live(provider, profile_id) for provider, profile_id, _ in sources))
-        models: dict[tuple[str, str], Model] = {}
-        for (provider, _, title), live in zip(sources, found, strict=True):
+        found = await asyncio.gather(*(self._live(source) for source in sources))
+        models: dict[tuple[str, str | None, str], Model] = {}
+        for source, live in zip(sources, found, strict=True):
             for model in live:
-                models.setdefault((title, model.id), _shown(model, f"{title} ({provider})"))
+                models.setdefault((source.provider, source.profile_id, model.id), _shown(model, source))
         for row in stored:
-            model = ProviderModel(row.model_id)
-            models.setdefault((row.profile_name, row.model_id), _shown(model, f"{row.profile_name} ({row.provider})"))
+            source = Source(row.provider, row.profile_id, row.profile_name)
+            makes = openai.capabilities(row.model_id) if row.provider == "openai" else ("chat", "text")
+            model = ProviderModel(row.model_id, capabilities=makes)
+            models.setdefault((row.provider, row.profile_id, row.model_id), _shown(model, source))
         return [*models.values()]
 
     async def get(self, name: str) -> ModelInfo:
-        host, found = await self._find(name)
-        detail = await host.info(found.id)
-        shown = _shown(detail, detail.description or found.description)
-        size = human_size(found.size_bytes) if found.size_bytes else shown.size
-        return ModelInfo(
-            **shown.model_dump(exclude={"size", "loaded", "parameters"}),
-            size=size,
-            loaded=found.loaded,
-            parameters=detail.parameters,
-            template=detail.template,
-        )
+        host, found, source = await self._find(name)
+        detail = replace(await host.info(found.id), size_bytes=found.size_bytes, loaded=found.loaded)
+        shown = _shown(detail, source).model_dump() | {"parameters": detail.parameters, "template": detail.template}
+        return ModelInfo(**shown | {"description": detail.description or found.description or shown["description"]})
 
     async def load(self, name: str) -> None:
-        host, found = await self._find(name)
+        host, found, _ = await self._find(name)
         await host.load(found.id)
 
     async def unload(self, name: str) -> None:
-        host, found = await self._find(name)
+        host, found, _ = await self._find(name)
         await host.unload(found.id)
 
     async def status(self, name: str) -> ModelStatus:
-        _, found = await self._find(name)
+        _, found, _ = await self._find(name)
         return ModelStatus(name=found.id, loaded=found.loaded, last_used=await self._usage.last_used(found.id, HOSTS))
 
     async def pull(self, name: str) -> AsyncGenerator[PullProgress, None]:
@@ -69,50 +75,52 @@ class ModelService:
             async for piece in pieces:
                 yield piece
 
-    async def _live_sources(self) -> Rows[tuple[str, str | None, str]]:
-        """Who is asked for models now: provider, profile and title. Cloud lists come from the last sync instead."""
+    async def _live_sources(self) -> Rows[Source]:
+        """Who is asked for models now. Cloud lists come from a profile's last sync instead."""
         profiles = [row for row in await self._profiles.list() if row.provider in HOSTS]
-        named = [(row.provider, row.id, row.name) for row in profiles]
+        named = [Source(row.provider, row.id, row.name) for row in profiles]
         plain = [
-            (host, None, PROVIDERS[host].label)
+            Source(host, None, PROVIDERS[host].label)
             for host in HOSTS
             if not any(row.provider == host and row.url is None for row in profiles)
         ]
         return named + plain
 
-    async def _live(self, provider: str, profile_id: str | None) -> Rows[ProviderModel]:
+    async def _live(self, source: Source) -> Rows[ProviderModel]:
         """A provider's models now; none when it does not answer, which is told in the log only."""
         try:
             async with asyncio.timeout(LIST_TIMEOUT_S):
-                return await (await self._connections.resolve(provider, profile_id)).adapter.models()
+                return await (await self._connections.resolve(source.provider, source.profile_id)).adapter.models()
         except (SpoonError, TimeoutError) as error:
-            log.info("No models from %s: %s", provider, error)
+            log.info("No models from %s: %s", source.provider, error)
             return []
 
-    async def _find(self, name: str) -> tuple[ModelHost, ProviderModel]:
+    async def _find(self, name: str) -> tuple[ModelHost, ProviderModel, Source]:
         """The host that has the model, and its entry. `llama3` also finds `llama3:latest`, as in Ollama."""
         problem: SpoonError | None = None
-        for provider, profile_id, _ in await self._live_sources():
+        for source in await self._live_sources():
             try:
-                adapter = (await self._connections.resolve(provider, profile_id)).adapter
+                adapter = (await self._connections.resolve(source.provider, source.profile_id)).adapter
                 models = await adapter.models()
             except SpoonError as error:
-                problem = error if provider == "ollama" else problem
+                problem = error if source.provider == "ollama" else problem
                 continue
             for model in models:
                 if model.id in {name, f"{name}:latest"} and isinstance(adapter, ModelHost):
-                    return adapter, model
+                    return adapter, model, source
         if problem is not None:
             raise problem
         raise NotFound(f"Model {name} not found")
 
 
-def _shown(model: ProviderModel, description: str) -> Model:
+def _shown(model: ProviderModel, source: Source) -> Model:
     return Model(
         name=model.id,
         size=human_size(model.size_bytes) if model.size_bytes else "",
         loaded=model.loaded,
         capabilities=[*model.capabilities],
-        description=description,
+        description=f"{source.title} ({source.provider})",
         parameters=model.parameters or model.id,
+        provider=source.provider,
+        profile_id=source.profile_id,
     )

@@ -14,6 +14,9 @@ class Model(Wire):
     capabilities: list[str] = Field(default_factory=lambda: ["chat", "text"])
     description: str = ""
     parameters: str = ""
+    provider: str = ""
+    """Who answers with it, and through which profile (ours, beside what the reference prints)."""
+    profile_id: str | None = None
 
 
 class ModelInfo(Model):

@@ -63,7 +63,7 @@ def main() -> None:
     compileall.compile_dir(str(Path(__file__).parents[2] / "spoonkernel"), quiet=2)
     ours, pydantic = import_cpu_s("spoonkernel", options.runs), import_cpu_s("pydantic", options.runs)
     print(
-        f"import spoonkernel {ours * 1e3:6.0f} ms CPU  {ours / pydantic:5.0%} of import pydantic ({pydantic * 1e3:.0f} ms)"
+        f"import spoonkernel {ours * 1e3:6.0f} ms CPU  {ours / pydantic:5.0%} of pydantic, {pydantic * 1e3:.0f} ms"
     )
 
     with app("fakes:relay") as bare, tempfile.TemporaryDirectory() as data:
@@ -74,8 +74,8 @@ def main() -> None:
                 urllib.request.urlopen(f"{url}/api/health").read()
                 mb, cpu = idle(pid, options.idle_s)
             print(
-                f"spoon serve, {start:12} healthy after {seconds:4.2f} s  {mb:5.0f} MB ({mb / bare_mb:.1f} x a bare app's "
-                f"{bare_mb:.0f} MB)  idle {cpu:4.2f} % CPU (bare {bare_cpu:.2f} %)"
+                f"spoon serve, {start:12} healthy after {seconds:4.2f} s  {mb:5.0f} MB ({mb / bare_mb:.1f} x a bare "
+                f"app's {bare_mb:.0f} MB)  idle {cpu:4.2f} % CPU (bare {bare_cpu:.2f} %)"
             )
 
 

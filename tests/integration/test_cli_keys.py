@@ -15,7 +15,7 @@ SECRET = "sk-canary-1234567890"
 
 def rotate(data, **env: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "spoonkernel.cli", "keys", "rotate", "--data", str(data)]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | env, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | env, timeout=60, check=False)
 
 
 async def store_two_keys(data, **env: str) -> str:

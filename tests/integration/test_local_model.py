@@ -15,7 +15,7 @@ import pytest
 
 from spoonkernel.errors import NotFound, ProviderConnectionError, ProviderRefused
 from spoonkernel.providers.base import ChatCall, ModelHost
-from spoonkernel.providers.http import new_client
+from spoonkernel.providers.http import new_pool
 from spoonkernel.providers.local import Local, LocalModels
 from spoonkernel.providers.weights import SMOLLM2, pull
 from spoonkernel.types.chat import Message
@@ -38,7 +38,7 @@ def weights(tmp_path_factory) -> Path:
 
 @pytest.fixture
 async def client():
-    async with new_client() as opened:
+    async with new_pool() as opened:
         yield opened
 
 
@@ -226,13 +226,13 @@ def test_a_local_provider_is_a_model_host(weights):
 OWNER = """
 import asyncio, sys
 from pathlib import Path
-from spoonkernel.providers.http import new_client
+from spoonkernel.providers.http import new_pool
 from spoonkernel.providers.local import Local, LocalModels
 from spoonkernel.providers.base import ChatCall
 from spoonkernel.types.chat import Message
 
 async def main():
-    async with LocalModels(Path(sys.argv[1])) as models, new_client() as client:
+    async with LocalModels(Path(sys.argv[1])) as models, new_pool() as client:
         call = ChatCall("smollm2:135m", [Message(role="user", content="A story")])
         async for _ in Local(models, client).stream(call):
             print("answering", flush=True)

@@ -71,7 +71,7 @@ def _waits(node: ast.AST) -> bool:
 
 
 def ours(module: str) -> bool:
-    return module.split(".")[0] in PACKAGES
+    return module.split(".", maxsplit=1)[0] in PACKAGES
 
 
 def test_imports_only_go_down() -> None:

@@ -1,4 +1,4 @@
-"""What the README says of the endpoints, errors and settings is what the code has. `python tests/unit/test_readme.py` writes it."""
+"""The README's tables are those of the code. `python tests/unit/test_readme.py` writes them."""
 
 import re
 import sys

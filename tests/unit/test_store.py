@@ -1,4 +1,4 @@
-"""The store's promises: one order of all writes, group commit that isolates failures, the same values on both engines."""
+"""The store: one order of all writes, group commit that isolates failures, the same values on both engines."""
 
 import asyncio
 import uuid

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from spoonkernel.providers.base import ChatCall
-from spoonkernel.providers.http import Pacing, new_client
+from spoonkernel.providers.http import Pacing, new_pool
 from spoonkernel.providers.registry import PROVIDERS, build
 from spoonkernel.testing.upstream import Reply, Upstream, read_recording
 from spoonkernel.types.chat import Delta, Message
@@ -30,12 +30,12 @@ def recorded(name: str) -> Reply:
 class Adapter:
     """One provider's adapter against the upstream, with what its waiting would have been in `waits`."""
 
-    def __init__(self, name: str, client: httpx.AsyncClient, upstream: Upstream, **pacing: float) -> None:
+    def __init__(self, name: str, pool: httpx.AsyncBaseTransport, upstream: Upstream, **pacing: float) -> None:
         self.waits: list[float] = []
         self.path, self.upstream = PATHS[name], upstream
         pace = Pacing(sleep=self._sleep, chance=lambda: 0.0, **pacing)
         key = KEY if PROVIDERS[name].needs_key else None
-        self.provider = build(name, client, url=upstream.url, key=key, pacing=pace)
+        self.provider = build(name, pool, url=upstream.url, key=key, pacing=pace)
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -65,15 +65,15 @@ async def upstream() -> AsyncIterator[Upstream]:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with new_client() as pool:
-        yield pool
+async def pool() -> AsyncIterator[httpx.AsyncBaseTransport]:
+    async with new_pool() as opened:
+        yield opened
 
 
 @pytest.fixture
-def adapter(client, upstream):
+def adapter(pool, upstream):
     """`adapter("openai", stall_s=1)`."""
-    return lambda name, **pacing: Adapter(name, client, upstream, **pacing)
+    return lambda name, **pacing: Adapter(name, pool, upstream, **pacing)
 
 
 def text_of(deltas: list[Delta]) -> str:

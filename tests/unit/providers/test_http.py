@@ -93,8 +93,8 @@ async def test_connection_cut_before_the_answer_is_tried_again(adapter, upstream
     server.close()
 
 
-async def test_nobody_there_is_named_with_its_host(client, unused_tcp_port):
-    http = ProviderHTTP(client, f"http://127.0.0.1:{unused_tcp_port}", name="Ollama", pacing=Pacing(retries=0))
+async def test_nobody_there_is_named_with_its_host(pool, unused_tcp_port):
+    http = ProviderHTTP(pool, f"http://127.0.0.1:{unused_tcp_port}", name="Ollama", pacing=Pacing(retries=0))
     with pytest.raises(ProviderConnectionError) as caught:
         await http.json("GET", "/api/tags", decode=dict)
     assert caught.value.message == f"Cannot connect to Ollama. Is it running? (127.0.0.1:{unused_tcp_port})"
@@ -151,8 +151,8 @@ async def test_server_of_another_protocol_is_named_and_shows_no_key(adapter):
     server.close()
 
 
-async def test_packed_answer_is_unpacked_and_a_broken_one_is_an_error(client, upstream):
-    http = ProviderHTTP(client, upstream.url, name="X")
+async def test_packed_answer_is_unpacked_and_a_broken_one_is_an_error(pool, upstream):
+    http = ProviderHTTP(pool, upstream.url, name="X")
     packed = {"content-encoding": "gzip"}
     upstream.reply("/x", headers=packed, body=gzip.compress(b"[1]"))
     upstream.reply("/x", headers=packed, body=b"[1]")
@@ -161,38 +161,38 @@ async def test_packed_answer_is_unpacked_and_a_broken_one_is_an_error(client, up
         await http.json("GET", "/x", decode=list)
 
 
-async def test_plain_requests_end_at_their_deadline_and_hang_up(client, upstream):
+async def test_plain_requests_end_at_their_deadline_and_hang_up(pool, upstream):
     upstream.reply("/x", chunks=[b"[", STALL])
     with pytest.raises(ProviderConnectionError, match=r"had not finished after 0.05 s"):
-        await ProviderHTTP(client, upstream.url, name="X").json("GET", "/x", decode=list, timeout_s=0.05)
+        await ProviderHTTP(pool, upstream.url, name="X").json("GET", "/x", decode=list, timeout_s=0.05)
     await upstream.closed()
 
 
 @pytest.mark.parametrize("ending", [ABORT, CLOSE])
-async def test_plain_answer_that_breaks_off_is_an_error(client, upstream, ending):
+async def test_plain_answer_that_breaks_off_is_an_error(pool, upstream, ending):
     upstream.reply("/x", chunks=[b"[1,", ending])
     with pytest.raises(ProviderConnectionError, match="broke off"):
-        await ProviderHTTP(client, upstream.url, name="X").json("GET", "/x", decode=list)
+        await ProviderHTTP(pool, upstream.url, name="X").json("GET", "/x", decode=list)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{", b"[1]", b'{"data":[{}]}', b""])
-async def test_answer_in_another_format_is_an_error_without_its_text(client, upstream, body):
+async def test_answer_in_another_format_is_an_error_without_its_text(pool, upstream, body):
     upstream.reply("/models", body=body)
-    http = ProviderHTTP(client, upstream.url, name="OpenAI")
+    http = ProviderHTTP(pool, upstream.url, name="OpenAI")
     with pytest.raises(ProviderConnectionError, match="not its format"):
         await http.json("GET", "/models", decode=lambda answer: [model["id"] for model in answer["data"]])
 
 
-async def test_oversized_answer_is_dropped(client, upstream, monkeypatch):
+async def test_oversized_answer_is_dropped(pool, upstream, monkeypatch):
     monkeypatch.setattr(shell, "MAX_BYTES", 1000)
     upstream.reply("/x", chunks=[b"[" + b" " * 2000, STALL])
     with pytest.raises(ProviderConnectionError, match="sent more than"):
-        await ProviderHTTP(client, upstream.url, name="X").json("GET", "/x", decode=list)
+        await ProviderHTTP(pool, upstream.url, name="X").json("GET", "/x", decode=list)
     await upstream.closed()
 
 
-async def test_missing_thing_is_not_found_where_the_caller_says_so(client, upstream):
-    http = ProviderHTTP(client, upstream.url, name="X")
+async def test_missing_thing_is_not_found_where_the_caller_says_so(pool, upstream):
+    http = ProviderHTTP(pool, upstream.url, name="X")
     with pytest.raises(NotFound, match="Model y not found"):
         await http.json("GET", "/x", decode=dict, missing="Model y not found")
     with pytest.raises(ProviderRefused):
@@ -211,9 +211,9 @@ async def test_connection_is_used_again_after_a_stream(adapter, upstream):
     assert [request.closed.is_set() for request in upstream.requests] == [False, False, False]
 
 
-async def test_metadata_addresses_are_never_called(client):
+async def test_metadata_addresses_are_never_called(pool):
     started = time.monotonic()
-    http = ProviderHTTP(client, "http://169.254.169.254", name="X", pacing=Pacing(retries=0))
+    http = ProviderHTTP(pool, "http://169.254.169.254", name="X", pacing=Pacing(retries=0))
     with pytest.raises(ProviderConnectionError) as caught:
         await http.json("GET", "/latest/meta-data", decode=dict)
     assert "metadata address" in str(caught.value.__cause__)

@@ -8,6 +8,13 @@ import pytest
 from spoonkernel.testing.upstream import ABORT, STALL
 
 
+@pytest.fixture
+async def client():
+    """A plain client: no part of Spoon stands between it and the test server."""
+    async with httpx.AsyncClient() as opened:
+        yield opened
+
+
 async def test_replies_play_in_order_and_the_last_stays(client, upstream):
     upstream.reply("/a", status=503)
     upstream.reply("/a", json={"n": 1})

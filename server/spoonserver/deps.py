@@ -1,0 +1,65 @@
+"""What routes take: the workbench, and query strings as both spellings write them."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, Any, Protocol
+
+from fastapi import Depends, Request
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from spoonkernel.api import TasksAPI, WorkbenchAPI
+from spoonkernel.types.base import Media, Wire
+from spoonkernel.types.events import AnyEvent
+
+MAX_LIMIT = 100
+MAX_OFFSET = 2**31 - 1  # times MAX_LIMIT still a BIGINT
+
+
+class MediaFolder(Protocol):
+    async def open(self, name: str) -> Media:
+        """A stored file. Raises `NotFound`."""
+        ...
+
+
+class ServedTasks(TasksAPI, Protocol):
+    def csv(self, **filters: Any) -> AsyncIterator[bytes]:
+        """The CSV export piece by piece, UTF-8; takes the filters of `history`."""
+        ...
+
+
+class ServedWorkbench(WorkbenchAPI, Protocol):
+    """What a server needs beside the rooms: the events to pass on, the files that results point to, CSV in pieces."""
+
+    @property
+    def tasks(self) -> ServedTasks: ...
+
+    @property
+    def media(self) -> MediaFolder: ...
+    def events(self) -> AbstractAsyncContextManager[AsyncIterator[AnyEvent]]: ...
+
+
+async def _workbench(request: Request) -> ServedWorkbench:
+    workbench: ServedWorkbench = request.app.state.workbench
+    return workbench
+
+
+WorkbenchDep = Annotated[ServedWorkbench, Depends(_workbench)]
+
+Limit = Annotated[int, Field(ge=1), AfterValidator(lambda limit: min(limit, MAX_LIMIT))]
+Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET)]
+PageNumber = Annotated[int, Field(ge=1, le=MAX_OFFSET)]
+
+
+class QueryString(Wire):
+    """Query parameters in camelCase or snake_case; an empty one (`?status=`) is one that was not given."""
+
+    model_config = ConfigDict(defer_build=False)  # FastAPI wants parameters complete when a route is made
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, data: Any) -> Any:
+        return {name: value for name, value in data.items() if value != ""} if isinstance(data, dict) else data
+
+
+ISODate = Annotated[str, Field(max_length=40, description="A date or a time: `2024-12-14`, `2024-12-14T10:30:00Z`")]
+"""Passed on as written: a date alone means its first or its last moment, which only the service can tell apart."""

@@ -1,0 +1,1 @@
+"""Runs tasks: Docket carries ids to workers, the rows of the store say what is true."""

@@ -1,0 +1,211 @@
+"""Drive a real JupyterLab: start it, open a notebook, run cells, read Python back."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import nbformat
+from playwright.sync_api import Page, sync_playwright
+
+TOKEN = "spoon"
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+
+SETTINGS = {  # no news toast over the page, every output laid out, nothing saved behind a test's back
+    "@jupyterlab/apputils-extension/notification": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+        "doNotDisturbMode": True,
+    },
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none", "recordTiming": False},
+    "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
+    "@jupyterlab/apputils-extension/themes": {"theme": "JupyterLab Light"},
+}
+
+
+def write_notebook(path: pathlib.Path, *cells: str) -> pathlib.Path:
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell(cell.strip("\n")) for cell in cells]
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    nbformat.write(notebook, path)
+    return path
+
+
+class Lab:
+    """One JupyterLab server with folders of its own under `home`."""
+
+    def __init__(self, home: pathlib.Path, **environment: str) -> None:
+        self.root = home / "notebooks"
+        self.root.mkdir(parents=True)
+        self.home = home
+        self.base = f"http://127.0.0.1:{free_port()}"
+        for plugin, values in SETTINGS.items():
+            file = home / "user-settings" / f"{plugin}.jupyterlab-settings"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(values))
+        folders = {
+            "JUPYTER_CONFIG_DIR": "config",
+            "JUPYTER_DATA_DIR": "data",
+            "JUPYTER_RUNTIME_DIR": "run",
+            "IPYTHONDIR": "ipython",
+            "JUPYTERLAB_SETTINGS_DIR": "user-settings",
+            "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        }
+        self._environment = os.environ | {name: str(home / folder) for name, folder in folders.items()} | environment
+
+    def __enter__(self) -> "Lab":
+        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+        command += [f"--port={self.base.rsplit(':', 1)[1]}", "--ServerApp.port_retries=0"]
+        command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.root}"]
+        command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
+        with (self.home / "lab.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.api("/api/status")
+            except OSError:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise RuntimeError((self.home / "lab.log").read_text()[-2000:]) from None
+                time.sleep(0.1)
+            else:
+                return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_kernels()
+        os.killpg(self._process.pid, signal.SIGTERM)
+        self._process.wait(20)
+
+    def stop_kernels(self) -> None:
+        for session in self.api("/api/sessions"):
+            self.api(f"/api/sessions/{session['id']}", "DELETE")
+
+    def api(self, path: str, method: str = "GET"):
+        request = urllib.request.Request(self.base + path, method=method, headers={"Authorization": f"token {TOKEN}"})
+        with urllib.request.urlopen(request) as answer:
+            body = answer.read()
+        return json.loads(body) if body else None
+
+
+RUN_CODE = """
+async ([code, timeout]) => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const future = kernel.requestExecute({code, store_history: false, silent: false, stop_on_error: false});
+  let out = '', error = null;
+  future.onIOPub = message => {
+    if (message.header.msg_type === 'stream') out += message.content.text;
+    if (message.header.msg_type === 'error') error = message.content.ename + ': ' + message.content.evalue;
+  };
+  const late = new Promise((_, no) => setTimeout(() => no(new Error('the kernel is busy')), timeout));
+  await Promise.race([future.done, late]);
+  if (error) throw new Error(error);
+  return out;
+}
+"""
+RUN_CELL = """
+async ([index, wait]) => {
+  const { content } = window.jupyterapp.shell.currentWidget;
+  content.activeCellIndex = index;
+  content.deselectAll();
+  const done = window.jupyterapp.commands.execute('notebook:run-cell');
+  if (wait) await done;
+  return 0;
+}
+"""
+READY = """
+async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  await panel.revealed;
+  await panel.sessionContext.ready;
+  await panel.sessionContext.session?.kernel?.info;
+}
+"""
+
+
+class Notebook:
+    """A notebook open in a browser page. Cells count from 0."""
+
+    def __init__(self, page: Page, lab: Lab) -> None:
+        self.page, self.lab = page, lab
+        self.trouble: list[str] = []
+        self.outside: list[str] = []
+        page.on("console", lambda message: self.trouble.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.trouble.append(str(error)))
+        page.on("request", lambda request: self._note(request.url))
+
+    def _note(self, url: str) -> None:
+        if not url.startswith((self.lab.base, "data:", "blob:", self.lab.base.replace("http", "ws"))):
+            self.outside.append(url)
+
+    def open(self, name: str, *, kernel: bool = True) -> "Notebook":
+        self.page.goto(f"{self.lab.base}/doc/tree/{name}?token={TOKEN}&reset")
+        self.page.wait_for_function(
+            "() => window.jupyterapp && window.jupyterapp.shell.currentWidget?.sessionContext", timeout=60_000
+        )
+        if kernel:
+            self.page.evaluate(READY)
+            self.page.wait_for_function(
+                "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'",
+                timeout=60_000,
+            )
+        return self
+
+    def command(self, name: str, **args: object) -> None:
+        self.page.evaluate(
+            "([name, args]) => window.jupyterapp.commands.execute(name, args).then(() => 0)", [name, args]
+        )
+
+    def run_cell(self, index: int, *, wait: bool = True) -> None:
+        self.page.evaluate(RUN_CELL, [index, wait])
+
+    def wait_cell(self, index: int) -> None:
+        """Until the cell has ended. The kernel's status will not do: a widget's message makes it idle meanwhile."""
+        self.page.wait_for_function(
+            "index => { const { model } = window.jupyterapp.shell.currentWidget.content.widgets[index];"
+            " return model.executionState === 'idle' && model.executionCount !== null; }",
+            arg=index,
+        )
+
+    def output(self, index: int):
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(index).locator(".jp-Cell-outputArea")
+
+    def cells(self) -> int:
+        return self.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
+
+    def kernel(self, code: str) -> str:
+        """What the code prints, run in the notebook's kernel after whatever runs there."""
+        return self.page.evaluate(RUN_CODE, [code, 20_000])
+
+    def value(self, expression: str):
+        return json.loads(self.kernel(f"import json as _json; print(_json.dumps({expression}))"))
+
+    def theme(self, name: str) -> None:
+        self.command("apputils:change-theme", theme=name)
+        self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def browser(**context: object):
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        opened = chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce", **context)
+        yield opened
+        opened.close()
+        chromium.close()

@@ -1,0 +1,63 @@
+import queue
+
+import pytest
+
+from browser.scripted import Bench
+
+DEADLINE_S = 5
+
+
+class Page:
+    """The other end of a pane's comm: sends requests as a page does and keeps what the pane sends."""
+
+    def __init__(self, pane):
+        self.pane, self._heard, self._count = pane, queue.Queue(), 0
+        self.events, self._answers = [], {}
+        pane.send = lambda message, buffers=(): self._heard.put((message, buffers))
+
+    def call(self, op, **args):
+        """The answer's data or bytes; an error is raised as `AssertionError` with its code and message."""
+        self._count += 1
+        self.pane._receive(self.pane, {"k": "req", "id": self._count, "op": op, "args": args}, [])
+        self.until(lambda: self._count in self._answers)
+        message, buffers = self._answers.pop(self._count)
+        assert "error" not in message, message["error"]
+        return buffers[0] if buffers else message["data"]
+
+    def refused(self, op, **args):
+        with pytest.raises(AssertionError) as caught:
+            self.call(op, **args)
+        return str(caught.value)
+
+    def until(self, condition):
+        while not condition():
+            message, buffers = self._heard.get(timeout=DEADLINE_S)
+            if message["k"] == "res":
+                self._answers[message["id"]] = (message, buffers)
+            else:
+                self.events.append(message)
+
+    def text(self, turn_id):
+        """A turn's text put together from the events, as a page does."""
+        text = ""
+        for event in self.events:
+            for row in event["data"]["turns"]:
+                if row["id"] == turn_id:
+                    text = text[: row["at"]] + row["text"]
+        return text
+
+    def state(self, turn_id):
+        rows = [row for event in self.events for row in event["data"]["turns"] if row["id"] == turn_id]
+        return rows[-1]["state"] if rows else None
+
+
+@pytest.fixture
+def bench():
+    opened = Bench()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page():
+    return Page

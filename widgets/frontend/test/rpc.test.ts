@@ -1,0 +1,133 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Rpc } from "../src/core/rpc";
+import { FakeModel } from "./fake";
+
+let kernel: FakeModel;
+let heard: unknown[];
+let rpc: Rpc;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "setTimeout", "performance"] });
+  kernel = new FakeModel();
+  heard = [];
+  rpc = new Rpc(kernel.model, (data) => heard.push(data));
+});
+afterEach(() => {
+  rpc.dispose();
+  vi.useRealTimers();
+});
+
+async function connect(seq = 0): Promise<void> {
+  const started = rpc.start();
+  kernel.answer({ seq, state: "first" });
+  await started;
+}
+
+test("a call gets its own answer, whatever the order", async () => {
+  const first = rpc.call("one");
+  const second = rpc.call("two");
+  kernel.answer("b");
+  kernel.answer("a", 1);
+  expect(await first).toBe("a");
+  expect(await second).toBe("b");
+});
+
+test("an error of the kernel rejects with its code and words", async () => {
+  const call = rpc.call("ask");
+  kernel.say({ k: "res", id: kernel.sent[0].id, error: { code: "CONFLICT", message: "An answer is being written" } });
+  await expect(call).rejects.toMatchObject({ code: "CONFLICT", message: "An answer is being written" });
+});
+
+test("a silent kernel is waited for after a second, lost after five, and back with its answer", async () => {
+  const call = rpc.call("ask");
+  expect(rpc.link.value).toBe("ok");
+  vi.advanceTimersByTime(1_250);
+  expect(rpc.link.value).toBe("waiting");
+  vi.advanceTimersByTime(4_000);
+  expect(rpc.link.value).toBe("lost");
+  expect(rpc.waitedSeconds.value).toBe(5);
+  kernel.answer("late");
+  expect(await call).toBe("late");
+  expect(rpc.link.value).toBe("ok");
+});
+
+test("a kernel that still streams is not lost, only waited for", async () => {
+  await connect();
+  void rpc.call("stop");
+  for (let seq = 1; seq <= 7; seq++) {
+    vi.advanceTimersByTime(1_000);
+    kernel.event(seq, seq);
+  }
+  expect(rpc.link.value).toBe("waiting");
+});
+
+test("a comm that is cut is told at once", () => {
+  kernel.send = () => {
+    throw new Error("Cannot send");
+  };
+  void rpc.call("ask");
+  vi.advanceTimersByTime(250);
+  expect(rpc.link.value).toBe("lost");
+});
+
+test("a request without an answer is sent again under its id", async () => {
+  const call = rpc.call("ask", { text: "hello" });
+  vi.advanceTimersByTime(2_000);
+  expect(kernel.sent).toHaveLength(2);
+  expect(kernel.sent[1]).toEqual(kernel.sent[0]);
+  kernel.answer("once");
+  expect(await call).toBe("once");
+  vi.advanceTimersByTime(10_000);
+  expect(kernel.sent).toHaveLength(2);
+});
+
+test("when events cease the page asks whether that was the last one", async () => {
+  await connect();
+  kernel.event(1, "a");
+  vi.advanceTimersByTime(2_000);
+  expect(kernel.sent.at(-1).op).toBe("alive");
+});
+
+test("events in order are handed on, once", async () => {
+  await connect();
+  kernel.event(1, "a");
+  kernel.event(1, "a");
+  kernel.event(2, "b");
+  expect(heard).toEqual(["first", "a", "b"]);
+});
+
+test("a gap asks for the state once and drops events until it is there", async () => {
+  await connect();
+  kernel.event(1, "a");
+  kernel.event(4, "d");
+  kernel.event(5, "e");
+  expect(kernel.sent.filter((message) => message.op === "sync")).toMatchObject([{ args: { seen: 1 } }]);
+  kernel.answer({ seq: 5, state: "whole" });
+  await vi.waitFor(() => expect(heard).toEqual(["first", "a", "whole"]));
+  await Promise.resolve();
+  kernel.event(6, "f");
+  expect(heard.at(-1)).toBe("f");
+});
+
+test("a lost last event is found by the ping while something runs", async () => {
+  await connect();
+  rpc.watch(true);
+  vi.advanceTimersByTime(2_000);
+  expect(kernel.sent.at(-1).op).toBe("alive");
+  kernel.answer({ seq: 3 });
+  await vi.waitFor(() => expect(kernel.sent.at(-1).op).toBe("sync"));
+});
+
+test("answers for another view are left alone", async () => {
+  const call = rpc.call("one");
+  kernel.say({ k: "res", id: "other.0", data: "not mine" });
+  kernel.answer("mine");
+  expect(await call).toBe("mine");
+});
+
+test("bytes come as they are", async () => {
+  const call = rpc.call<DataView>("media");
+  const bytes = new DataView(new ArrayBuffer(3));
+  kernel.say({ k: "res", id: kernel.sent[0].id }, [bytes]);
+  expect(await call).toBe(bytes);
+});

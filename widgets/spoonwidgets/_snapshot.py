@@ -1,0 +1,69 @@
+"""The copy of a pane that a saved notebook keeps: plain HTML beside the live view, shown where no kernel runs.
+
+GitHub, nbviewer and nbconvert strip scripts and most styles, so it must read as headings and paragraphs alone.
+"""
+
+import html
+import itertools
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+QUIET = 'style="opacity:.75;font-size:.9em;margin:0 0 .6em"'
+KEEP_LINES = 'style="white-space:pre-wrap;margin:.1em 0 .9em;max-width:68ch"'
+NO_WIDGET = ".jp-OutputArea:has([id^=spoon-static]) .jupyter-widgets:not(:has(*)){display:none}"
+"""JupyterLab prints "model not found" where a saved widget has no kernel; the snapshot stands there instead."""
+
+
+class Snapshot:
+    """One snapshot output, shown at most once per `show` and rewritten in place. `body` gives its HTML and its text."""
+
+    def __init__(self, body: Callable[[], tuple[str, str]]) -> None:
+        self.id = f"spoon-static-{uuid.uuid4().hex[:12]}"
+        self._body = body
+        self._shown = False
+
+    def show(self) -> None:
+        """Emit the output, in the cell that runs now."""
+        from IPython.display import display
+
+        display(self._bundle(), raw=True, display_id=self.id)  # type: ignore[no-untyped-call]  # IPython has no types
+        self._shown = True
+
+    def update(self) -> None:
+        """Rewrite it with what the pane holds now. Any thread."""
+        if not self._shown:
+            return
+        from IPython.display import update_display
+
+        update_display(self._bundle(), raw=True, display_id=self.id)  # type: ignore[no-untyped-call]
+
+    def _bundle(self) -> dict[str, str]:
+        body, text = self._body()
+        return {
+            "text/html": f'<div id="{self.id}" class="spoon-static"><style>{NO_WIDGET}</style>{body}</div>',
+            "text/plain": text,
+        }
+
+
+def saved_note(what_next: str) -> str:
+    """The line above a snapshot: when it was made, and how to bring the pane back to life."""
+    moment = datetime.now().astimezone().strftime("%d %b %Y, %H:%M")
+    return f"<p {QUIET}>Saved {moment}. {html.escape(what_next)}</p>"
+
+
+def paragraphs(parts: list[tuple[str, str, str]]) -> str:
+    """(heading, note, text) as plain HTML, everything escaped."""
+    return "".join(
+        f"<p style='margin:0'><strong>{html.escape(who)}</strong> {html.escape(note)}</p>"
+        f"<p {KEEP_LINES}>{html.escape(text)}</p>"
+        for who, note, text in parts
+    )
+
+
+def table(header: list[str], rows: list[list[Any]]) -> str:
+    """A plain table, everything escaped."""
+    lines = [f"<th>{html.escape(name)}</th>" for name in header]
+    cells = [[f"<td>{html.escape(str(value))}</td>" for value in row] for row in rows]
+    return "<table>" + "".join(f"<tr>{''.join(row)}</tr>" for row in itertools.chain([lines], cells)) + "</table>"
