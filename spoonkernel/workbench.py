@@ -60,7 +60,8 @@ class Workbench:
         database = await opened.enter_async_context(Database(config.store_url))
         self._bus = await opened.enter_async_context(_bus(config))
 
-        profiles, settings, usage = ProfileRepo(database), SettingsRepo(database), UsageRepo(database)
+        profiles, settings = ProfileRepo(database), SettingsRepo(database)
+        usage = await opened.enter_async_context(UsageRepo(database))
         connections = await opened.enter_async_context(Connections(config, profiles, settings, vault))
         self.chat = ChatService(connections, profiles, usage)
         self.models = ModelService(config, connections, profiles, usage)

@@ -4,7 +4,6 @@ import warnings
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-import socketio
 from fastapi import FastAPI
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 from starlette.middleware import Middleware
@@ -57,7 +56,7 @@ def create_app(
         app.router.routes.extend(routes.router.routes)
     app.include_router(media.router)
     app.include_router(docs.router)
-    app.mount(SOCKETS_PATH, socketio.ASGIApp(server, socketio_path=SOCKETS_PATH))
+    app.mount(SOCKETS_PATH, sockets.asgi(server))
     errors.install(app)
     _build_schemas(app)
     return app

@@ -9,7 +9,7 @@ from spoonserver.limits import StrictRoute
 PREFIX = "/api"
 
 
-def room(tag: str, prefix: str) -> APIRouter:
+def room(tag: str, prefix: str, route_class: type[APIRoute] = StrictRoute) -> APIRouter:
     """A room's router. `tag` is the section of the reference, `prefix` its path below `/api`.
 
     The routes carry their whole path, so that the application can take them as they are: routers that are included in
@@ -18,7 +18,7 @@ def room(tag: str, prefix: str) -> APIRouter:
     return APIRouter(
         prefix=PREFIX + prefix,
         tags=[tag],
-        route_class=StrictRoute,
+        route_class=route_class,
         responses=documented(),
         generate_unique_id_function=operation_id,
     )

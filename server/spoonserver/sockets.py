@@ -6,34 +6,61 @@ hears every event through the kernel's bus (Redis, where there is more than one)
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
-
-import socketio
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
 
 from spoonkernel.errors import BadRequest, SpoonError
 from spoonkernel.types.events import ALL_TASKS, AnyEvent, task_room
 from spoonserver.deps import ServedWorkbench
 from spoonserver.envelope import Confirmation, Data, error_body
 from spoonserver.errors import log_unforeseen
-from spoonserver.guard import MAX_SOCKET_BODY_BYTES
+from spoonserver.guard import MAX_SOCKET_BODY_BYTES, SOCKETS_PATH
+
+if TYPE_CHECKING:
+    import socketio
 
 MAX_ROOMS = 200  # per socket; who watches more tasks than that takes `subscribe:tasks`
 RESUME_AFTER_S = 1.0
+
+UNUSED = ("tornado", "requests", "valkey", "sanic")
+"""What python-socketio loads as soon as it is installed (with JupyterLab, say), for servers and clients that we are
+not: 10 MB, a tenth of an idle server."""
 
 logger = logging.getLogger(__name__)
 
 Ack = dict[str, Any]
 
 
-def create_server() -> socketio.AsyncServer:
+def create_server() -> "socketio.AsyncServer":
     """The Socket.IO server, deaf and mute until `forwarding`. Origins are the guard's business."""
+    with _without(UNUSED):
+        import socketio
     return socketio.AsyncServer(async_mode="asgi", cors_allowed_origins=[], max_http_buffer_size=MAX_SOCKET_BODY_BYTES)
 
 
+def asgi(server: "socketio.AsyncServer") -> Any:
+    """The ASGI application of the server, for its path."""
+    import socketio
+
+    return socketio.ASGIApp(server, socketio_path=SOCKETS_PATH)
+
+
+@contextmanager
+def _without(modules: tuple[str, ...]) -> Iterator[None]:
+    """Make imports of modules that are not loaded yet fail for a moment."""
+    absent = [name for name in modules if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None is how an import is made to fail
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
 @asynccontextmanager
-async def forwarding(server: socketio.AsyncServer, workbench: ServedWorkbench) -> AsyncIterator[None]:
+async def forwarding(server: "socketio.AsyncServer", workbench: ServedWorkbench) -> AsyncIterator[None]:
     """Take subscriptions and pass the workbench's events on, until left."""
     _take_subscriptions(server, workbench)
     listening = asyncio.Event()
@@ -47,7 +74,7 @@ async def forwarding(server: socketio.AsyncServer, workbench: ServedWorkbench) -
         await server.shutdown()
 
 
-async def _forward(server: socketio.AsyncServer, workbench: ServedWorkbench, listening: asyncio.Event) -> None:
+async def _forward(server: "socketio.AsyncServer", workbench: ServedWorkbench, listening: asyncio.Event) -> None:
     while True:
         try:
             async with workbench.events() as events:
@@ -59,7 +86,7 @@ async def _forward(server: socketio.AsyncServer, workbench: ServedWorkbench, lis
         await asyncio.sleep(RESUME_AFTER_S)
 
 
-async def _emit(server: socketio.AsyncServer, event: AnyEvent) -> None:
+async def _emit(server: "socketio.AsyncServer", event: AnyEvent) -> None:
     """To everyone, or once to each socket that is in at least one of the event's rooms."""
     if event.everywhere:
         await server.emit(event.kind, event.payload())
@@ -67,7 +94,7 @@ async def _emit(server: socketio.AsyncServer, event: AnyEvent) -> None:
         await server.emit(event.kind, event.payload(), room=event.rooms())
 
 
-def _take_subscriptions(server: socketio.AsyncServer, workbench: ServedWorkbench) -> None:
+def _take_subscriptions(server: "socketio.AsyncServer", workbench: ServedWorkbench) -> None:
     async def connect(_sid: str, _environ: dict[str, Any], _auth: Any = None) -> None:
         """Everyone whom the guard let through."""
 
@@ -107,7 +134,7 @@ def _take_subscriptions(server: socketio.AsyncServer, workbench: ServedWorkbench
     server.on("unsubscribe:tasks", unsubscribe_tasks)
 
 
-async def _join(server: socketio.AsyncServer, sid: str, room: str) -> None:
+async def _join(server: "socketio.AsyncServer", sid: str, room: str) -> None:
     joined = server.rooms(sid)
     if room not in joined and len(joined) >= MAX_ROOMS:
         raise BadRequest(f"A socket can watch {MAX_ROOMS} tasks at most: take subscribe:tasks, or unsubscribe some")

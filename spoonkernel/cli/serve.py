@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import importlib.util
 import ipaddress
 import os
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import uvicorn
 
 NEEDED = ("fastapi", "socketio", "uvicorn")
+GC_ROUND = 10_000  # objects made between two rounds of the collector; Python's own 700 is a round every other request
 BACKLOG = 2048  # as uvicorn's own
 GRACE_S = 10.0  # beside the deadline for tasks: open streams, the store's last writes, the workers
 
@@ -110,6 +112,7 @@ def _server(config: Config, workbench: Workbench, url: str) -> "uvicorn.Server":
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            _settle()
             print(f"Spoon is ready at {url}  (API docs: {url}/docs)", flush=True)
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -120,6 +123,16 @@ def _server(config: Config, workbench: Workbench, url: str) -> "uvicorn.Server":
             super().handle_exit(sig, frame)
 
     return Server(settings)
+
+
+def _settle() -> None:
+    """Spare the garbage collector what the start has made: it stays, and it is most of what there is.
+
+    With the longer rounds that suit a server that is a quarter of the work under load.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_ROUND, 20, 20)
 
 
 def _leave_after(seconds: float) -> None:

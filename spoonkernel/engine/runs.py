@@ -99,7 +99,7 @@ class Runner:
             await asyncio.wait({run.work})
         finally:
             del self.running[attempt.id]
-        if run.profile_id is not None:
+        if claimed.limited and run.profile_id is not None:
             await self.feed(run.profile_id)
 
     async def feed(self, profile_id: str) -> None:

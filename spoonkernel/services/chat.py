@@ -78,7 +78,7 @@ class ChatService:
                     if delta.finish_reason is None:
                         yield delta
                     else:
-                        await self._finish(record)
+                        self._finish(record)
                         yield delta.model_copy(update={"usage": record.usage, "model": delta.model or call.model})
         except SpoonError as error:
             record.outcome = "error"
@@ -86,13 +86,13 @@ class ChatService:
                 error.with_partial("".join(record.text))
             raise
         finally:
-            await self._finish(record)
+            self._finish(record)
 
-    async def _finish(self, record: "_Record") -> None:
+    def _finish(self, record: "_Record") -> None:
         """Write the usage row once: before the last delta goes out, else when the stream ends in another way."""
         if not record.written:
             record.written = True
-            await self._usage.record(**record.columns())
+            self._usage.record(record.columns())
 
     async def _default_model(self, connection: Connection) -> str:
         if connection.default_model:

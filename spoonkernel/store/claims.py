@@ -23,14 +23,22 @@ MAX_LOST = 5  # a task whose worker died this often is taken for the cause
 GIVEN_UP = f"The worker died {MAX_LOST} times while running this task: retry it once the cause is known"
 
 
+Limits = tuple[int | None, int | None]
+"""A profile's `concurrency` and `rate_per_minute`; None where there is no limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A task that is now this worker's. `tries` counts the attempts before it that failed and were retried."""
+    """A task that is now this worker's. `tries` counts the attempts before it that failed and were retried.
+
+    `limited` says that its profile has limits, so that others may have been refused and wait for its end.
+    """
 
     task: Task
     profile_id: str | None
     attempt_id: str
     tries: int
+    limited: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,8 @@ def claim(tx: Transaction, task_id: str, attempt: Attempt) -> Claimed | Refused 
     row = tx.connection.execute(select(tasks).where(tasks.c.id == task_id)).first()
     if row is None or row.status != "pending" or (row.not_before is not None and row.not_before > now):
         return None
-    if row.profile_id is not None and (refusal := _refusal(tx.connection, row.profile_id, now)):
+    limits = (None, None) if row.profile_id is None else _limits(tx.connection, row.profile_id)
+    if refusal := _refusal(tx.connection, row.profile_id, limits, now):
         return refusal
     tx.update(
         tasks,
@@ -78,7 +87,7 @@ def claim(tx: Transaction, task_id: str, attempt: Attempt) -> Claimed | Refused 
         started_at=now,
     )
     task = as_task(row).model_copy(update={"status": "running", "started_at": now, "progress": 0.0})
-    return Claimed(task, row.profile_id, attempt.id, tries)
+    return Claimed(task, row.profile_id, attempt.id, tries, limited=limits != (None, None))
 
 
 def finish(tx: Transaction, task_id: str, attempt_id: str, made: Sequence[Mapping[str, Any]], now: datetime) -> bool:
@@ -214,7 +223,7 @@ def _since_failure(connection: Connection, task_id: str) -> list[str | None]:
     return newest_first[: newest_first.index("failed")] if "failed" in newest_first else newest_first
 
 
-def _limits(connection: Connection, profile_id: str) -> tuple[int | None, int | None]:
+def _limits(connection: Connection, profile_id: str) -> Limits:
     """A profile's `concurrency` and `rate_per_minute`; None where there is no limit (or no profile any more)."""
     options = connection.scalar(select(profiles.c.options).where(profiles.c.id == profile_id)) or {}
     return _whole(options.get("concurrency")), _whole(options.get("rate_per_minute"))
@@ -233,8 +242,8 @@ def _starts(profile_id: str, now: datetime) -> ColumnElement[bool]:
     return and_(task_attempts.c.limit_key == profile_id, task_attempts.c.started_at > now - WINDOW)
 
 
-def _refusal(connection: Connection, profile_id: str, now: datetime) -> Refused | None:
-    concurrency, rate = _limits(connection, profile_id)
+def _refusal(connection: Connection, profile_id: str, limits: Limits, now: datetime) -> Refused | None:
+    concurrency, rate = limits
     if rate is not None:
         recent = select(task_attempts.c.started_at).where(_starts(profile_id, now))
         nth = connection.scalar(recent.order_by(task_attempts.c.started_at.desc()).offset(rate - 1).limit(1))

@@ -8,13 +8,26 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, delete, event, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Insert,
+    Table,
+    create_engine,
+    delete,
+    event,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -38,7 +51,11 @@ class Transaction:
         self.rev = rev
 
     def insert(self, table: Table, **values: Any) -> None:
-        self.connection.execute(insert(table).values(rev=self.rev, **values))
+        self.connection.execute(_insert(table), {"rev": self.rev, **values})
+
+    def insert_all(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert many rows with the same columns in one statement."""
+        self.connection.execute(_insert(table), [{"rev": self.rev, **row} for row in rows])
 
     def update(self, table: Table, where: ColumnElement[bool], **values: Any) -> int:
         """Change the rows of `where` and return how many there were: 0 means a compare-and-set has lost."""
@@ -79,6 +96,7 @@ class Database:
         self._url = parsed.set(drivername="postgresql+psycopg") if parsed.drivername.startswith("postgres") else parsed
         self.dialect = "postgresql" if parsed.drivername.startswith("postgres") else "sqlite"
         self._writes: queue.SimpleQueue[_Write[Any] | None] = queue.SimpleQueue()
+        self._connection: Connection | None = None  # the writer thread's own
         self._seen_rev = 0
         self._others_wrote = False
         self._closed = True
@@ -174,22 +192,32 @@ class Database:
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(_settle, writes)
             if stop:
-                return
+                break
+        self._drop_connection()
 
     def _commit(self, batch: list[_Write[Any]]) -> None:
         try:
-            with self._engine.begin() as connection:
-                transaction = Transaction(connection, _next_rev(connection))
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            with self._connection.begin():
+                transaction = Transaction(self._connection, _next_rev(self._connection))
                 for write in batch:
                     write.result = write.function(transaction)
             self._others_wrote |= transaction.rev != self._seen_rev + 1
             self._seen_rev = transaction.rev
         except Exception as error:  # noqa: BLE001  # whatever a write function raised belongs to its caller
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                self._drop_connection()
             if len(batch) == 1:
                 batch[0].error = _translated(error, self.where)
             else:
                 for write in batch:
                     self._commit([write])
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def _settle(writes: list[_Write[Any]]) -> None:
@@ -197,9 +225,16 @@ def _settle(writes: list[_Write[Any]]) -> None:
         write.settle()
 
 
+@lru_cache(maxsize=64)  # a statement that is made once is also compiled once
+def _insert(table: Table) -> Insert:
+    return insert(table)
+
+
+_RAISE = update(revision).values(value=revision.c.value + 1).returning(revision.c.value)
+
+
 def _next_rev(connection: Connection) -> int:
-    statement = update(revision).values(value=revision.c.value + 1).returning(revision.c.value)
-    return int(connection.execute(statement).scalar_one())
+    return int(connection.execute(_RAISE).scalar_one())
 
 
 def _translated(error: Exception, where: str) -> Exception:

@@ -62,9 +62,7 @@ def main() -> None:
     options = parser.parse_args()
     compileall.compile_dir(str(Path(__file__).parents[2] / "spoonkernel"), quiet=2)
     ours, pydantic = import_cpu_s("spoonkernel", options.runs), import_cpu_s("pydantic", options.runs)
-    print(
-        f"import spoonkernel {ours * 1e3:6.0f} ms CPU  {ours / pydantic:5.0%} of pydantic, {pydantic * 1e3:.0f} ms"
-    )
+    print(f"import spoonkernel {ours * 1e3:6.0f} ms CPU  {ours / pydantic:5.0%} of pydantic, {pydantic * 1e3:.0f} ms")
 
     with app("fakes:relay") as bare, tempfile.TemporaryDirectory() as data:
         pid = int(subprocess.check_output(["pgrep", "-f", f"uvicorn.*{bare.rsplit(':', 1)[1]}"]).split()[0])

@@ -151,7 +151,16 @@ async def test_health(api):
 
 async def test_models(api):
     [model] = [one for one in data(await api.get("/models")) if one["name"] == "llama3:latest"]
-    assert set(model) == {"name", "size", "loaded", "capabilities", "description", "parameters"}
+    assert set(model) == {
+        "name",
+        "size",
+        "loaded",
+        "capabilities",
+        "description",
+        "parameters",
+        "provider",
+        "profile_id",
+    }
     assert (model["size"], model["loaded"]) == ("4.7 GB", False)
     found = data(await api.get("/models/llama3:latest"))
     assert set(found) == {*model, "template"}

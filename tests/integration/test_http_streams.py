@@ -12,6 +12,7 @@ from openai_replies import CHAT, MODEL, STREAM, ended, said
 from spoonkernel.errors import NotFound
 from spoonkernel.testing.upstream import CLOSE, STALL, Upstream
 from spoonkernel.types.models import PullProgress
+from spoonserver.lean import PATIENCE_S
 
 QUESTION = [{"role": "user", "content": "Why?"}]
 
@@ -96,6 +97,23 @@ async def test_closing_the_connection_before_the_first_word_stops_the_provider(a
     await upstream.received()
     asking.cancel()
     await upstream.closed()
+
+
+async def test_hanging_up_on_a_whole_answer_stops_the_provider_too(api, upstream, question):
+    upstream.reply(CHAT, headers=STREAM, chunks=[said("One"), STALL])
+    asking = asyncio.create_task(api.post("/api/chat", json=question))
+    await upstream.received()
+    asking.cancel()
+    await upstream.closed()
+
+
+async def test_a_slow_whole_answer_arrives(api, upstream, question):
+    go_on = asyncio.Event()
+    upstream.reply(CHAT, headers=STREAM, chunks=[said("One"), go_on, said(" two"), ended()])
+    asking = asyncio.create_task(api.post("/api/chat", json=question))
+    await upstream.received()
+    asyncio.get_running_loop().call_later(2 * PATIENCE_S, go_on.set)
+    assert (await asking).json()["data"]["response"] == "One two"
 
 
 class Weights:

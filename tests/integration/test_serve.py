@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -253,3 +254,12 @@ async def test_a_second_signal_ends_a_busy_worker_at_once(tmp_path, valkey_url):
         assert worker.returncode == 128 + signal.SIGTERM
         assert (await workbench.tasks.get(task.id)).status == "running"
     await worker.communicate()
+
+
+def test_the_server_loads_none_of_the_libraries_that_socketio_could_also_use():
+    code = (
+        "import sys, contextlib; from spoonserver.app import create_app; create_app(contextlib.nullcontext(None));"
+        "print([name for name in ('tornado', 'requests', 'valkey', 'alembic') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"

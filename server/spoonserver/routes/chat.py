@@ -5,10 +5,11 @@ from spoonkernel.services.chat import Answer
 from spoonkernel.types.chat import ChatReply, ChatRequest, Delta
 from spoonserver.deps import WorkbenchDep
 from spoonserver.envelope import Data
+from spoonserver.lean import LeanRoute
 from spoonserver.rooms import room
 from spoonserver.sse import EventStream, TextDelta, closing, failure, frame, stream_docs
 
-router = room("Chat", "/chat")
+router = room("Chat", "/chat", LeanRoute)
 
 
 @router.post("")
