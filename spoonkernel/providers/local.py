@@ -258,7 +258,8 @@ class _Child:
     async def _load(self, name: str, path: Path) -> str:
         """Hand over the settings and wait for the address."""
         settings = {"path": str(path), "name": name, "key": self.key, "threads": max(1, (os.cpu_count() or 2) - 1)}
-        settings |= {"context": CONTEXT, "slots": SLOTS}
+        template = KNOWN[name].chat_template if name in KNOWN else ""
+        settings |= {"context": CONTEXT, "slots": SLOTS, "chat_template": template}
         assert self._process.stdin and self._process.stdout  # noqa: S101  # both are pipes, says `start`
         with contextlib.suppress(ConnectionError):  # it died at once: the empty line below says so
             self._process.stdin.write(json.dumps(settings).encode() + b"\n")

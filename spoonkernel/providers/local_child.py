@@ -46,7 +46,10 @@ def _leave_with_stdin() -> None:
 
 
 def _serve(settings: dict[str, Any]) -> Any:
-    """llama.cpp's server on a free port. `settings`: `path`, `name`, `key`, `threads`, `context`, `slots`."""
+    """llama.cpp's server on a free port.
+
+    `settings`: `path`, `name`, `key`, `threads`, `context`, `slots`, `chat_template` (empty: the file's own).
+    """
     import xllamacpp  # the [local] extra: our owner has looked for it
 
     params = xllamacpp.CommonParams()
@@ -58,6 +61,7 @@ def _serve(settings: dict[str, Any]) -> Any:
     params.n_parallel = settings["slots"]
     params.kv_unified = True  # the slots share the context: one conversation alone may use all of it
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["threads"]
+    params.chat_template = settings["chat_template"]
     params.cache_ram_mib = PROMPT_CACHE_MB
     params.warmup = False
     params.ui = False

@@ -46,12 +46,23 @@ class Weights:
     description: str
     sampling: Mapping[str, JsonValue] = field(default_factory=dict)
     """Options that suit this model, under those of the request."""
+    chat_template: str = ""
+    """Jinja template in place of the file's own; empty keeps that one."""
 
     @property
     def filename(self) -> str:
         """The name on disk; a colon is not allowed on Windows."""
         return self.name.replace(":", "-") + ".gguf"
 
+
+CHATML = """{%- for message in messages -%}
+<|im_start|>{{ message.role }}
+{{ message.content }}<|im_end|>
+{% endfor -%}
+{%- if add_generation_prompt -%}
+<|im_start|>assistant
+{% endif -%}"""
+"""As Ollama prompts this model. The file's own template adds a system message, with which it misses even Paris."""
 
 SMOLLM2 = Weights(
     name="smollm2:135m",
@@ -65,6 +76,7 @@ SMOLLM2 = Weights(
     description="SmolLM2 135M Instruct, Q4_1, Apache-2.0: a demonstration model, too small for real answers",
     # as its model card has it, and a penalty without which it falls into loops
     sampling={"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1},
+    chat_template=CHATML,
 )
 KNOWN = {SMOLLM2.name: SMOLLM2}
 

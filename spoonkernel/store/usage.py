@@ -48,11 +48,11 @@ class UsageRepo:
             await asyncio.shield(self._writing)
 
     async def last_used(self, model: str, providers: tuple[str, ...]) -> datetime | None:
-        """When an answer of this model was last recorded."""
+        """When an answer of this model was last recorded; one that failed did not use it."""
         await self.flush()
         query = (
             select(chat_usage.c.created_at)
-            .where(chat_usage.c.model == model, chat_usage.c.provider.in_(providers))
+            .where(chat_usage.c.model == model, chat_usage.c.provider.in_(providers), chat_usage.c.outcome != "error")
             .order_by(chat_usage.c.created_at.desc())
             .limit(1)
         )

@@ -1,7 +1,7 @@
 """Tasks per second, from the first `create` to the last `complete`, each with its chat, result and usage row.
 
-Embedded (SQLite, in this process), and on Valkey and Postgres with one and two `spoon worker` processes. The baseline in
-the same run is Docket alone on the same queue with as many tasks that do nothing: no rows, no chat, no results.
+Embedded (SQLite, in this process), and on Valkey and Postgres with one and two `spoon worker` processes. The baseline
+in the same run is Docket alone on the same queue with as many tasks that do nothing: no rows, no chat, no results.
 The provider is the fake of this folder, which answers at once.
 """
 
