@@ -18,7 +18,7 @@ def lab(tmp_path_factory):
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright is open its event loop counts as running, and asyncio's tests fail
 def context():
     with browser() as opened:
         yield opened

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import nbformat
 from playwright.sync_api import Page, sync_playwright
 
 TOKEN = "spoon"
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 SETTINGS = {  # no news toast over the page, every output laid out, nothing saved behind a test's back
     "@jupyterlab/apputils-extension/notification": {
@@ -199,11 +200,27 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def find_chromium(own: str) -> str:
+    """CHROMIUM, else one that is installed, else Playwright's `own`, which is fetched if need be."""
+    installed = [path for name in BROWSERS if (path := shutil.which(name))]
+    if path := os.environ.get("CHROMIUM") or next(iter(installed), None):
+        return path
+    if not pathlib.Path(own).exists():
+        command = [sys.executable, "-m", "playwright", "install", "chromium"]
+        if subprocess.run(command, check=False, timeout=300).returncode:
+            raise RuntimeError(
+                "The browser tests need Chromium: `apt-get install chromium`, or set CHROMIUM to its path. "
+                "Playwright's own could not be fetched"
+            )
+    return own
+
+
 @contextlib.contextmanager
 def browser(**context: object):
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=find_chromium(playwright.chromium.executable_path),
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
         )
         opened = chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce", **context)
         yield opened

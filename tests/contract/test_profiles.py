@@ -102,5 +102,5 @@ async def test_a_connection_test_stores_nothing_and_a_failure_is_an_answer(workb
     assert (passed.connected, passed.models, passed.error) == (True, ["scripted-1"], None)
     failed = await workbench.profiles.test_connection(**ask)
     assert (failed.connected, failed.models) == (False, None)
-    assert "Incorrect API key" in (failed.error or "")
+    assert failed.error == "Invalid API key"
     assert await workbench.profiles.list() == []

@@ -52,7 +52,7 @@ async def test_a_test_is_an_answer_either_way_and_is_remembered(workbench, upstr
 
     failed = await workbench.settings.test("openai")
     assert not failed.connected
-    assert "Incorrect API key" in (failed.error or "")
+    assert failed.error == "Invalid API key"
     remembered = await workbench.settings.get("openai")
     assert (remembered.status, remembered.error_message) == ("error", failed.error)
 

@@ -10,6 +10,7 @@ import time
 from contextlib import aclosing
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -134,8 +135,8 @@ async def test_the_process_starts_with_the_first_use_and_ends_with_unload(local)
     await local.unload(NAME)
 
 
-async def test_the_port_is_closed_without_the_key(local, models, client):
-    async with models.using(NAME) as child:
+async def test_the_port_is_closed_without_the_key(local, models):
+    async with models.using(NAME) as child, httpx.AsyncClient() as client:
         assert child.url.startswith("http://127.0.0.1:")
         assert (await client.get(f"{child.url}/v1/models")).status_code in {200, 401}
         refused = await client.post(f"{child.url}/v1/chat/completions", json={"messages": []})
@@ -232,9 +233,9 @@ from spoonkernel.providers.base import ChatCall
 from spoonkernel.types.chat import Message
 
 async def main():
-    async with LocalModels(Path(sys.argv[1])) as models, new_pool() as client:
+    async with LocalModels(Path(sys.argv[1])) as models, new_pool() as pool:
         call = ChatCall("smollm2:135m", [Message(role="user", content="A story")])
-        async for _ in Local(models, client).stream(call):
+        async for _ in Local(models, pool).stream(call):
             print("answering", flush=True)
             await asyncio.Event().wait()
 
