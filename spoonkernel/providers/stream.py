@@ -166,7 +166,8 @@ class _Reader:
         return self._finish is not None and (self.ended or not request.needs_end)
 
     def _truncated(self) -> StreamTruncated:
-        return StreamTruncated(f"{self._http.name} at {self._http.host} broke off before the end of its answer")
+        where = f"{self._http.name} at {self._http.host}"
+        return StreamTruncated(f"{where} broke off before the end of its answer: the stream is truncated")
 
     def _decoded(self, frame: bytes, decode: Callable[[Json], Delta | None]) -> Delta | None:
         try:
