@@ -1,12 +1,10 @@
-import uuid
-
 import pytest
 
 from openai_replies import MODELS, listed
 from spoonkernel.errors import BadRequest, NotFound, ValidationFailed
 
 KEY = "sk-test-1234567890"
-MISSING = str(uuid.uuid4())
+MISSING = "00000000-0000-4000-8000-000000000000"
 
 
 async def make(workbench, name="Cloud", **fields):

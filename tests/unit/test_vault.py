@@ -54,7 +54,7 @@ def test_a_value_of_an_unknown_format_is_refused() -> None:
         Vault([make_key()]).decrypt(b"\x07" + bytes(60), owner="x")
 
 
-@pytest.mark.parametrize("key", ["", "short", "not base64 at all!", make_key()[:-6]])
+@pytest.mark.parametrize("key", ["", "short", "not base64 at all!", "A" * 38])
 def test_a_malformed_encryption_key_is_refused(key: str) -> None:
     with pytest.raises(BadRequest, match="Encryption key 1 is not 32 bytes"):
         Vault([key])
