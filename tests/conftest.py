@@ -1,5 +1,8 @@
 """What every test may use: real servers, started once when the first test asks, and failing loudly when they cannot."""
 
+import subprocess
+import sys
+
 import pytest
 
 from servers import Postgres, Valkey, running
@@ -37,3 +40,12 @@ def own_valkey():
     """A Valkey of the test's own, to stop and start again."""
     with running(Valkey()) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def demo_data(tmp_path_factory):
+    """A data folder that has the demo model already, fetched as a user would."""
+    folder = tmp_path_factory.mktemp("demo-data")
+    command = [sys.executable, "-m", "spoonkernel.cli", "models", "pull", "smollm2:135m", "--data", str(folder)]
+    subprocess.run(command, check=True, timeout=110)
+    return folder

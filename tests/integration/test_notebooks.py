@@ -1,35 +1,18 @@
 """The shipped notebooks run from top to bottom without a browser, over the local model."""
 
-import asyncio
 import pathlib
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from spoonkernel.config import read_config
-from spoonkernel.providers.weights import SMOLLM2, pull
-
 NOTEBOOKS = sorted((pathlib.Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
-@pytest.fixture(scope="module")
-def data_folder(tmp_path_factory):
-    """A data folder that has the demo model already."""
-    folder = tmp_path_factory.mktemp("data")
-
-    async def fetch():
-        async for _ in pull(SMOLLM2.name, read_config(data=folder).models_dir):
-            pass
-
-    asyncio.run(fetch())
-    return folder
-
-
 @pytest.fixture
-def run(data_folder, tmp_path, monkeypatch):
+def run(demo_data, tmp_path, monkeypatch):
     """Run a notebook as a fresh user would; its cells' outputs come with it."""
-    monkeypatch.setenv("SPOON_DATA", str(data_folder))
+    monkeypatch.setenv("SPOON_DATA", str(demo_data))
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
 
