@@ -131,10 +131,12 @@ async def test_an_open_stream_does_not_hold_up_the_end(tmp_path):
         code, _, _ = await served.end()
         assert code == 0
         assert time.perf_counter() - started < 20
+        with contextlib.suppress(ConnectionError):  # cut with unread bytes: a reset, or the answer's end
+            async with asyncio.timeout(5):
+                await reader.read()  # to the end: the connection is over
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
-        assert reader.at_eof() or await reader.read(1) is not None
 
 
 def workers(served: Served) -> list[psutil.Process]:
