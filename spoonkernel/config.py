@@ -25,6 +25,9 @@ class Config:
     ollama_named: bool = False
     """Whether somebody set `ollama_url`: only then is an Ollama that does not answer a trouble."""
     comfyui_url: str | None = None
+    comfyui_allow_nodes: tuple[str, ...] = ()
+    """Node classes that workflows may hold although they may run code or the like (`services/node_rules.py`); `*` is
+    every class."""
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
     """Newest first; empty means the key file in the data folder."""
     provider_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -67,7 +70,6 @@ def read_config(environ: Mapping[str, str] | None = None, *, data: str | Path | 
     """
     env = {name: value.strip() for name, value in (os.environ if environ is None else environ).items() if value.strip()}
     folder = Path(data or env.get("SPOON_DATA") or user_data_path("spoon")).expanduser().resolve()
-    keys = env.get("SPOON_ENCRYPTION_KEY", "")
     return Config(
         data_dir=folder,
         database_url=_database_url(env),
@@ -75,11 +77,16 @@ def read_config(environ: Mapping[str, str] | None = None, *, data: str | Path | 
         ollama_url=env.get("OLLAMA_URL", "http://localhost:11434").rstrip("/"),
         ollama_named="OLLAMA_URL" in env,
         comfyui_url=env.get("COMFYUI_URL"),
-        encryption_keys=tuple(key.strip() for key in keys.split(",") if key.strip()),
+        comfyui_allow_nodes=_listed(env.get("SPOON_COMFYUI_ALLOW_NODES", "")),
+        encryption_keys=_listed(env.get("SPOON_ENCRYPTION_KEY", "")),
         provider_keys={name: env[variable] for name, variable in PROVIDER_KEYS.items() if variable in env},
         concurrency=_whole_number(env, "SPOON_CONCURRENCY", 8, least=1),
         stop_deadline_s=float(_whole_number(env, "SPOON_STOP_DEADLINE_S", 10, least=0)),
     )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _database_url(env: Mapping[str, str]) -> str | None:

@@ -14,8 +14,11 @@ from typing import Any, Self
 import httpx
 from pydantic import JsonValue
 
+from spoonkernel.comfy.client import ComfyClient
+from spoonkernel.comfy.socket import ComfySocket
 from spoonkernel.config import PROVIDER_KEYS, Config
 from spoonkernel.errors import BadRequest, ProviderConnectionError
+from spoonkernel.providers.address import clean_url, new_connector
 from spoonkernel.providers.base import Provider
 from spoonkernel.providers.http import CONNECT_S, new_pool
 from spoonkernel.providers.local import Local, LocalModels
@@ -48,6 +51,7 @@ class Connections:
         self._config, self._profiles, self._settings, self._vault = config, profiles, settings, vault
         self._adapters: OrderedDict[tuple[str, str | None, str | None], Provider] = OrderedDict()
         self._fresh: dict[tuple[str, str | None], tuple[float, Connection]] = {}
+        self._comfy: OrderedDict[tuple[str, str | None], ComfyClient] = OrderedDict()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
@@ -110,6 +114,30 @@ class Connections:
         self._adapters[provider, url, key] = found
         self._adapters.move_to_end((provider, url, key))
         return found
+
+    def comfy(self, row: Any) -> ComfyClient:
+        """The client of a comfyui profile's row. Raises `BadRequest` for an address that may not be called."""
+        return self.comfy_at(row.url, self._decrypt(row.api_key, f"profiles:{row.id}"))
+
+    def comfy_at(self, url: str | None, key: str | None = None) -> ComfyClient:
+        """A client for this address; without one it is `COMFYUI_URL`, else ComfyUI's usual one."""
+        address = clean_url(url or self.comfy_url, "ComfyUI")
+        found = self._comfy.get((address, key))
+        if found is None:
+            found = self._comfy[address, key] = ComfyClient(self._pool, address, key=key)
+            if len(self._comfy) > ADAPTERS:
+                self._comfy.popitem(last=False)
+        return found
+
+    def comfy_socket(self, row: Any) -> ComfySocket:
+        """A new socket to a comfyui profile's server; whoever opens it closes it."""
+        key = self._decrypt(row.api_key, f"profiles:{row.id}")
+        return ComfySocket(clean_url(row.url or self.comfy_url, "ComfyUI"), key=key, connector=new_connector)
+
+    @property
+    def comfy_url(self) -> str:
+        """Where ComfyUI is when a profile does not say."""
+        return self._config.comfyui_url or str(PROVIDERS["comfyui"].url)
 
     async def answers(self, url: str) -> None:
         """Raise `ProviderConnectionError` unless something answers at the address with a success."""

@@ -104,6 +104,12 @@ class StreamTruncated(ProviderConnectionError):
     code = "PROVIDER_STREAM_TRUNCATED"
 
 
+class SubmitUncertain(ProviderConnectionError):
+    """The answer to a submission was lost: ComfyUI may run it. Look its prompt id up; do not send it again."""
+
+    code = "PROVIDER_SUBMIT_UNCERTAIN"
+
+
 class StoreUnavailable(SpoonError):
     """The database cannot be reached; nothing was written."""
 

@@ -19,13 +19,17 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from spoonkernel.api import (
     ROOMS,
     ChatAPI,
+    ComfyUIAPI,
+    GenerationsAPI,
     HealthAPI,
     ModelsAPI,
     ProfilesAPI,
     ResultsAPI,
+    SessionsAPI,
     SettingsAPI,
     TasksAPI,
     WorkbenchAPI,
+    WorkflowsAPI,
     endpoints,
 )
 from spoonkernel.errors import BadRequest
@@ -193,6 +197,10 @@ class PortalWorkbench:
     chat: ChatAPI
     tasks: TasksAPI
     results: ResultsAPI
+    comfyui: ComfyUIAPI
+    sessions: SessionsAPI
+    workflows: WorkflowsAPI
+    generations: GenerationsAPI
 
     def __init__(self, opening: AbstractAsyncContextManager[OpenWorkbench]) -> None:
         """Opens the workbench, blocking until it is ready: about 0.1 s embedded, 0.5 s on the very first start."""

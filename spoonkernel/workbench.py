@@ -9,22 +9,36 @@ from spoonkernel.bus import Bus
 from spoonkernel.bus.memory import MemoryBus
 from spoonkernel.config import Config
 from spoonkernel.connections import Connections
+from spoonkernel.engine.comfy_runs import ComfyRuns
 from spoonkernel.engine.engine import Engine, Role
+from spoonkernel.engine.generations import GenerationWatch
+from spoonkernel.engine.overheard import Overheard
 from spoonkernel.engine.runners import ProviderRuns
 from spoonkernel.media import MediaFolder
 from spoonkernel.services.chat import ChatService
+from spoonkernel.services.comfy_profiles import ComfyProfiles
+from spoonkernel.services.comfyui import ComfyUIService
+from spoonkernel.services.generations import GenerationService
 from spoonkernel.services.health import HealthService
+from spoonkernel.services.ingredients import Ingredients
 from spoonkernel.services.models import ModelService
 from spoonkernel.services.profiles import ProfileService
+from spoonkernel.services.reproduction import Reproducer
 from spoonkernel.services.results import ResultService
+from spoonkernel.services.sessions import SessionService
 from spoonkernel.services.settings import SettingsService
+from spoonkernel.services.submissions import Submissions
 from spoonkernel.services.tasks import TaskService
+from spoonkernel.services.workflows import WorkflowService
 from spoonkernel.store.engine import Database
+from spoonkernel.store.generations import GenerationRepo
 from spoonkernel.store.profiles import ProfileRepo
 from spoonkernel.store.results import ResultRepo
+from spoonkernel.store.sessions import SessionRepo
 from spoonkernel.store.settings import SettingsRepo
 from spoonkernel.store.tasks import TaskRepo
 from spoonkernel.store.usage import UsageRepo
+from spoonkernel.store.workflows import WorkflowRepo
 from spoonkernel.types.events import AnyEvent
 from spoonkernel.vault import open_vault
 
@@ -57,6 +71,7 @@ class Workbench:
         config = self.config
         vault = open_vault(config.encryption_keys, config.key_file)
         self.media = MediaFolder(config.media_dir)
+        await self.media.sweep_partial()
         database = await opened.enter_async_context(Database(config.store_url))
         self._bus = await opened.enter_async_context(_bus(config))
 
@@ -65,16 +80,48 @@ class Workbench:
         connections = await opened.enter_async_context(Connections(config, profiles, settings, vault))
         self.chat = ChatService(connections, profiles, usage)
         self.models = ModelService(config, connections, profiles, usage)
-        self.profiles = ProfileService(profiles, connections, vault)
+        self.profiles = ProfileService(profiles, connections, vault, self.media)
         self.settings = SettingsService(settings, connections, vault)
+        comfy, overheard = await self._open_comfyui(opened, database, connections, profiles)
 
-        runs = ProviderRuns(self.chat, connections)
+        runs = ProviderRuns(self.chat, connections, comfy)
         engine = await opened.enter_async_context(
-            Engine(config, database, self._bus, self.media, runs, role=self._role)
+            Engine(config, database, self._bus, self.media, runs, role=self._role, others=[overheard])
         )
         self.tasks = TaskService(TaskRepo(database), profiles, self.media, self._bus, engine)
         self.results = ResultService(ResultRepo(database), self.media)
         self.health = HealthService(config, database, connections, lambda: engine.redis)
+
+    async def _open_comfyui(
+        self, opened: AsyncExitStack, database: Database, connections: Connections, profiles: ProfileRepo
+    ) -> tuple[ComfyRuns, Overheard]:
+        """The four rooms of ComfyUI; returns the runner of its tasks, and who hears of other processes' generations."""
+        sessions, workflows, generations = SessionRepo(database), WorkflowRepo(database), GenerationRepo(database)
+        servers = ComfyProfiles(self.config, profiles, workflows, connections)
+        watch = await opened.enter_async_context(
+            GenerationWatch(database, self._bus, self.media, connections=connections, profiles=profiles)
+        )
+        ingredients = Ingredients(servers)
+        submissions = Submissions(
+            generations, workflows, servers=servers, ingredients=ingredients, watch=watch, bus=self._bus
+        )
+        reproducer = Reproducer(generations, servers, submissions, watch, self.media)
+        self.comfyui = ComfyUIService(servers, submissions, sessions, generations, self.media)
+        self.sessions = SessionService(
+            sessions, workflows, generations, servers=servers, runs=submissions, media=self.media
+        )
+        self.workflows = WorkflowService(workflows, sessions, generations, servers, submissions)
+        self.generations = GenerationService(generations, watch, reproducer, self.media)
+        runs = ComfyRuns(
+            submissions,
+            watch,
+            servers=servers,
+            sessions=sessions,
+            generations=generations,
+            tasks=TaskRepo(database),
+            media=self.media,
+        )
+        return runs, watch.overheard
 
 
 def _bus(config: Config) -> AbstractAsyncContextManager[Bus]:

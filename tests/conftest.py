@@ -1,11 +1,16 @@
 """What every test may use: real servers, started once when the first test asks, and failing loudly when they cannot."""
 
+import asyncio
 import subprocess
 import sys
 
+import psycopg
 import pytest
 
 from servers import Postgres, Valkey, running
+from spoonkernel.store.engine import Database
+
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +25,29 @@ def postgres_url(postgres_server):
     name = postgres_server.create_database()
     yield postgres_server.url(name)
     postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_store(postgres_server):
+    """The address of a database that has Spoon's tables already."""
+    url = postgres_server.url(postgres_server.create_database())
+
+    async def make_tables():
+        async with Database(url):
+            pass
+
+    asyncio.run(make_tables())
+    return url
+
+
+@pytest.fixture
+def postgres_store_url(postgres_store):
+    """A store on a real Postgres whose tables are empty: emptied afterwards, which is faster than making new ones."""
+    yield postgres_store
+    with psycopg.connect(postgres_store, autocommit=True) as connection:
+        names = [name for (name,) in connection.execute(TABLES)]
+        connection.execute(f"TRUNCATE {', '.join(names)}".encode())
+        connection.execute("INSERT INTO revision (id, value) VALUES (1, 0)")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 import warnings
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import lru_cache
+from typing import Any
 
 from fastapi import FastAPI
 from pydantic.warnings import UnsupportedFieldAttributeWarning
@@ -13,9 +15,25 @@ from spoonserver.deps import ServedWorkbench
 from spoonserver.guard import SOCKETS_PATH, Guard
 from spoonserver.limits import MAX_BODY_BYTES
 from spoonserver.rooms import operation_id
-from spoonserver.routes import chat, health, models, profiles, results, settings, tasks
+from spoonserver.routes import (
+    chat,
+    comfyui,
+    generations,
+    health,
+    models,
+    profiles,
+    results,
+    sessions,
+    settings,
+    tasks,
+    workflows,
+)
 
-ROUTERS = (health, models, settings, profiles, chat, tasks, results)
+TITLE = "Spoon"
+ROUTERS = (
+    *(health, models, settings, profiles, chat, tasks, results),
+    *(comfyui, sessions, workflows, generations),
+)
 """In the order of the reference, which is also the order of the documentation."""
 
 
@@ -42,7 +60,7 @@ def create_app(
             yield
 
     app = FastAPI(
-        title="Spoon",
+        title=TITLE,
         version=version,
         lifespan=lifespan,
         middleware=[Middleware(Guard, hosts=hosts, max_body_bytes=max_body_bytes)],
@@ -52,22 +70,34 @@ def create_app(
         generate_unique_id_function=operation_id,
         responses=errors.documented(),
     )
-    for routes in ROUTERS:
-        app.router.routes.extend(routes.router.routes)
-    app.include_router(media.router)
+    _include_routes(app)
     app.include_router(docs.router)
     app.mount(SOCKETS_PATH, sockets.asgi(server))
     errors.install(app)
-    _build_schemas(app)
+    app.openapi_schema = _document(version)
     return app
 
 
-def _build_schemas(app: FastAPI) -> None:
-    """Build every schema now rather than in the first requests.
+def _include_routes(app: FastAPI) -> None:
+    for routes in ROUTERS:
+        app.router.routes.extend(routes.router.routes)
+    app.include_router(media.router)
+
+
+@lru_cache(maxsize=1)  # every application of a process has the same routes, and it takes 0.2 s
+def _document(version: str) -> dict[str, Any]:
+    """The OpenAPI document. Making it builds every schema, now rather than in the first requests.
 
     The kernel's types put that off (`defer_build`), and FastAPI silences pydantic's warning about its own use of
     `Field(alias=...)` only while a field is made, not when it is built later.
     """
+    app = FastAPI(
+        title=TITLE,
+        version=version,
+        generate_unique_id_function=operation_id,
+        responses=errors.documented(),
+    )
+    _include_routes(app)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnsupportedFieldAttributeWarning)
         document = app.openapi()
@@ -75,3 +105,4 @@ def _build_schemas(app: FastAPI) -> None:
         stream = operation["responses"].get("200", {}).get("content", {}).get("text/event-stream")
         if stream:  # FastAPI writes "string" beside the schemas of the events
             stream["schema"].pop("type", None)
+    return document

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from starlette.exceptions import HTTPException
 
 from spoonkernel.api import TasksAPI, WorkbenchAPI
 from spoonkernel.types.base import Media, Wire
@@ -45,20 +46,42 @@ async def _workbench(request: Request) -> ServedWorkbench:
 
 WorkbenchDep = Annotated[ServedWorkbench, Depends(_workbench)]
 
+
+async def _content(request: Request) -> bytes:
+    return await request.body()
+
+
+Content = Annotated[bytes, Depends(_content)]
+"""The body as it is, whatever its content type: a file."""
+
+
+def content_docs() -> dict[str, Any]:
+    """The OpenAPI words for a body that is a file."""
+    schema = {"schema": {"type": "string", "format": "binary"}}
+    return {"requestBody": {"content": {"application/octet-stream": schema}, "required": True}}
+
+
 Limit = Annotated[int, Field(ge=1), AfterValidator(lambda limit: min(limit, MAX_LIMIT))]
 Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET)]
 PageNumber = Annotated[int, Field(ge=1, le=MAX_OFFSET)]
 
 
 class QueryString(Wire):
-    """Query parameters in camelCase or snake_case; an empty one (`?status=`) is one that was not given."""
+    """Query parameters in camelCase or snake_case; an empty one (`?status=`) is one that was not given.
+
+    A NUL character is refused as in a body: Postgres takes none.
+    """
 
     model_config = ConfigDict(defer_build=False)  # FastAPI wants parameters complete when a route is made
 
     @model_validator(mode="before")
     @classmethod
     def _drop_empty(cls, data: Any) -> Any:
-        return {name: value for name, value in data.items() if value != ""} if isinstance(data, dict) else data
+        if not isinstance(data, dict):
+            return data
+        if wrong := next((name for name, value in data.items() if "\0" in str(value)), None):
+            raise HTTPException(400, f"{wrong} has a NUL character")
+        return {name: value for name, value in data.items() if value != ""}
 
 
 ISODate = Annotated[str, Field(max_length=40, description="A date or a time: `2024-12-14`, `2024-12-14T10:30:00Z`")]

@@ -66,13 +66,14 @@ def error_response(error: SpoonError, headers: dict[str, str] | None = None) -> 
 
 def log_unforeseen(problem: BaseException) -> None:
     """Log where it happened and what kind it was, but not its words: they may quote a request, and so a key."""
-    kinds: list[str] = []
-    seen: BaseException | None = problem
-    while seen is not None:
-        kinds.append(type(seen).__name__)
-        seen = seen.__cause__ or seen.__context__
+    chain: list[BaseException] = []
+    cause: BaseException | None = problem
+    while cause is not None and cause not in chain:  # an exception may well be its own cause
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    kinds = " from ".join(type(one).__name__ for one in chain)
     frames = "".join(traceback.format_tb(problem.__traceback__)[-MAX_FRAMES:])
-    logger.error("Unforeseen %s [request %s]\n%s", " from ".join(kinds), current_request_id.get(), frames)
+    logger.error("Unforeseen %s [request %s]\n%s", kinds, current_request_id.get(), frames)
 
 
 def sentence(problems: Sequence[Any]) -> str:

@@ -16,10 +16,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spoonkernel.errors import BadRequest, Forbidden, PayloadTooLarge, SpoonError
 from spoonserver.errors import current_request_id, error_response, log_unforeseen
-from spoonserver.limits import MAX_BODY_BYTES, BodyLimit
+from spoonserver.limits import MAX_BODY_BYTES, MAX_UPLOAD_BYTES, BodyLimit
 
 SOCKETS_PATH = "/socket.io"
 MAX_SOCKET_BODY_BYTES = 64_000  # a subscription is a hundred bytes; Engine.IO reads a whole body before it looks
+UPLOAD_PATHS = frozenset({"/api/comfyui/upload", "/api/comfyui/metadata"})
+"""Where the body is a file."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -66,8 +68,7 @@ class Guard:
             await self._serve(_normal(scope), receive, answer)
 
     async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
-        on_sockets = scope["path"].startswith(SOCKETS_PATH)
-        body = BodyLimit(scope, receive, answer.send, MAX_SOCKET_BODY_BYTES if on_sockets else self._max_body_bytes)
+        body = BodyLimit(scope, receive, answer.send, self._most(scope["path"]))
         try:
             await self._app(scope, body.receive, body.send)
         except HTTPException as error:  # a body too large for Socket.IO, which has no error handlers
@@ -76,6 +77,12 @@ class Guard:
             log_unforeseen(error)
             if not answer.started:
                 await error_response(SpoonError())(scope, receive, body.send)
+
+    def _most(self, path: str) -> int:
+        """How many bytes a body may have there."""
+        if path in UPLOAD_PATHS:
+            return MAX_UPLOAD_BYTES
+        return MAX_SOCKET_BODY_BYTES if path.startswith(SOCKETS_PATH) else self._max_body_bytes
 
     def _refusal(self, headers: Headers) -> SpoonError | None:
         host = headers.get("host", "")

@@ -29,7 +29,7 @@ class LeanRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             body = _checked(model, request.headers.get("content-type", ""), await request.body())
-            async with _while_heard(request):
+            async with while_heard(request):
                 answer: BaseModel | Response = await endpoint(body, request.app.state.workbench)
             if isinstance(answer, Response):
                 return answer
@@ -39,7 +39,7 @@ class LeanRoute(APIRoute):
 
 
 @asynccontextmanager
-async def _while_heard(request: Request) -> AsyncIterator[None]:
+async def while_heard(request: Request) -> AsyncIterator[None]:
     """Cancel the block when its client hangs up, so that the provider behind it stops too.
 
     Only a block that takes longer than `PATIENCE_S` is watched: a watch costs as much as writing the answer.

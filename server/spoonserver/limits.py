@@ -13,8 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 16_000_000
+MAX_UPLOAD_BYTES = 104_857_600  # what ComfyUI takes itself, unless it is started with another limit
 LINGER_S = 2.0  # how long a refused sender may go on before the connection is closed under it
-LINGER_BYTES = 64_000_000
+LINGER_BYTES = 64_000_000  # and how much of what it still sends is dropped
 
 _SUSPICIOUS = re.compile(rb"\\u0000|[eE]\+?\d{3}|\d{309}")
 """The only ways to write a NUL character or a number beyond a double; everything else needs no closer look."""
@@ -69,7 +70,7 @@ class BodyLimit:
     async def _linger(self) -> None:
         try:
             async with asyncio.timeout(LINGER_S):
-                while not self._at_end and self._read < LINGER_BYTES:
+                while not self._at_end and self._read < self._max_bytes + LINGER_BYTES:
                     await self._next()
         except TimeoutError:
             return

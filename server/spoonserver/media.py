@@ -1,10 +1,11 @@
 """Files on their way to a browser: shown only when they are plain pictures, sound or video, and never able to run."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from spoonkernel.types.base import Media
 from spoonserver.deps import WorkbenchDep
@@ -33,10 +34,18 @@ def binary_docs() -> dict[int | str, dict[str, Any]]:
 @router.get("/storage/media/{name}", response_class=Response, responses=binary_docs())
 async def get_media_file(name: str, workbench: WorkbenchDep) -> Response:
     """A file that a result's `content` points to."""
-    media = await workbench.media.open(name)
-    shown = media.content_type in SHOWN
     # names are random and never used again, so a browser may keep what it has
-    return _file(media, "inline" if shown else "attachment", {"Cache-Control": "private, max-age=31536000, immutable"})
+    return _shown(await workbench.media.open(name), {"Cache-Control": "private, max-age=31536000, immutable"})
+
+
+def inline(media: Media, request: Request) -> Response:
+    """A file to be shown, whose name may be used again: a browser keeps it, and asks each time if it is still so."""
+    tag = f'"{sha256(media.content).hexdigest()}"'
+    headers = {"Cache-Control": "private, no-cache", "ETag": tag}
+    known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers=headers | {"Content-Security-Policy": SANDBOX})
+    return _shown(media, headers)
 
 
 def attachment(media: Media) -> Response:
@@ -68,6 +77,10 @@ async def _first(pieces: AsyncIterator[bytes], count: int) -> AsyncIterator[byte
             yield await anext(pieces)
         except StopAsyncIteration:
             return
+
+
+def _shown(media: Media, headers: dict[str, str]) -> Response:
+    return _file(media, "inline" if media.content_type in SHOWN else "attachment", headers)
 
 
 def _file(media: Media, disposition: str, headers: dict[str, str]) -> Response:

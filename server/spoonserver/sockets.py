@@ -5,32 +5,25 @@ hears every event through the kernel's bus (Redis, where there is more than one)
 """
 
 import asyncio
-import logging
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from spoonkernel.errors import BadRequest, SpoonError
-from spoonkernel.types.events import ALL_TASKS, AnyEvent, task_room
+from spoonkernel.types.events import AnyEvent
 from spoonserver.deps import ServedWorkbench
-from spoonserver.envelope import Confirmation, Data, error_body
 from spoonserver.errors import log_unforeseen
 from spoonserver.guard import MAX_SOCKET_BODY_BYTES, SOCKETS_PATH
+from spoonserver.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     import socketio
 
-MAX_ROOMS = 200  # per socket; who watches more tasks than that takes `subscribe:tasks`
 RESUME_AFTER_S = 1.0
 
 UNUSED = ("tornado", "requests", "valkey", "sanic")
 """What python-socketio loads as soon as it is installed (with JupyterLab, say), for servers and clients that we are
 not: 10 MB, a tenth of an idle server."""
-
-logger = logging.getLogger(__name__)
-
-Ack = dict[str, Any]
 
 
 def create_server() -> "socketio.AsyncServer":
@@ -62,7 +55,7 @@ def _without(modules: tuple[str, ...]) -> Iterator[None]:
 @asynccontextmanager
 async def forwarding(server: "socketio.AsyncServer", workbench: ServedWorkbench) -> AsyncIterator[None]:
     """Take subscriptions and pass the workbench's events on, until left."""
-    _take_subscriptions(server, workbench)
+    Subscriptions(server, workbench).install()
     listening = asyncio.Event()
     forwarder = asyncio.create_task(_forward(server, workbench, listening))
     try:
@@ -92,56 +85,3 @@ async def _emit(server: "socketio.AsyncServer", event: AnyEvent) -> None:
         await server.emit(event.kind, event.payload())
     else:
         await server.emit(event.kind, event.payload(), room=event.rooms())
-
-
-def _take_subscriptions(server: "socketio.AsyncServer", workbench: ServedWorkbench) -> None:
-    async def connect(_sid: str, _environ: dict[str, Any], _auth: Any = None) -> None:
-        """Everyone whom the guard let through."""
-
-    async def subscribe_task(sid: str, task_id: Any = None) -> Ack:
-        """Join first, read then: what happens in between is heard, and the answer is never older than the room."""
-        try:
-            room = task_room(_checked_id(task_id))
-            await _join(server, sid, room)
-            try:
-                task = await workbench.tasks.get(task_id)
-            except SpoonError:
-                await server.leave_room(sid, room)
-                raise
-        except SpoonError as error:
-            return error_body(error).model_dump()
-        return Data(data=task).model_dump(mode="json")
-
-    async def unsubscribe_task(sid: str, task_id: Any = None) -> Ack:
-        try:
-            await server.leave_room(sid, task_room(_checked_id(task_id)))
-        except SpoonError as error:
-            return error_body(error).model_dump()
-        return Confirmation(message=f"No more events of task {task_id}").model_dump()
-
-    async def subscribe_tasks(sid: str, _: Any = None) -> Ack:
-        await server.enter_room(sid, ALL_TASKS)
-        return Confirmation(message="Events of all tasks").model_dump()
-
-    async def unsubscribe_tasks(sid: str, _: Any = None) -> Ack:
-        await server.leave_room(sid, ALL_TASKS)
-        return Confirmation(message="No more events of all tasks").model_dump()
-
-    server.on("connect", connect)
-    server.on("subscribe:task", subscribe_task)
-    server.on("unsubscribe:task", unsubscribe_task)
-    server.on("subscribe:tasks", subscribe_tasks)
-    server.on("unsubscribe:tasks", unsubscribe_tasks)
-
-
-async def _join(server: "socketio.AsyncServer", sid: str, room: str) -> None:
-    joined = server.rooms(sid)
-    if room not in joined and len(joined) >= MAX_ROOMS:
-        raise BadRequest(f"A socket can watch {MAX_ROOMS} tasks at most: take subscribe:tasks, or unsubscribe some")
-    await server.enter_room(sid, room)
-
-
-def _checked_id(task_id: Any) -> str:
-    if not isinstance(task_id, str) or not 0 < len(task_id) <= 100:
-        raise BadRequest("subscribe:task and unsubscribe:task take the id of a task")
-    return task_id

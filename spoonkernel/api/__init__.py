@@ -7,13 +7,17 @@ these Protocols; the remote client, the endpoint table of the README and the cov
 from typing import Protocol
 
 from spoonkernel.api.chat import ChatAPI
+from spoonkernel.api.comfyui import ComfyUIAPI
+from spoonkernel.api.generations import GenerationsAPI
 from spoonkernel.api.health import HealthAPI
 from spoonkernel.api.marks import Endpoint, endpoints, http
 from spoonkernel.api.models import ModelsAPI
 from spoonkernel.api.profiles import ProfilesAPI
 from spoonkernel.api.results import ResultsAPI
+from spoonkernel.api.sessions import SessionsAPI
 from spoonkernel.api.settings import SettingsAPI
 from spoonkernel.api.tasks import TasksAPI
+from spoonkernel.api.workflows import WorkflowsAPI
 
 ROOMS: dict[str, type] = {
     "health": HealthAPI,
@@ -23,6 +27,10 @@ ROOMS: dict[str, type] = {
     "chat": ChatAPI,
     "tasks": TasksAPI,
     "results": ResultsAPI,
+    "comfyui": ComfyUIAPI,
+    "sessions": SessionsAPI,
+    "workflows": WorkflowsAPI,
+    "generations": GenerationsAPI,
 }
 """Room name -> its Protocol: the attributes of a workbench, in the order of the reference."""
 
@@ -44,19 +52,31 @@ class WorkbenchAPI(Protocol):
     def tasks(self) -> TasksAPI: ...
     @property
     def results(self) -> ResultsAPI: ...
+    @property
+    def comfyui(self) -> ComfyUIAPI: ...
+    @property
+    def sessions(self) -> SessionsAPI: ...
+    @property
+    def workflows(self) -> WorkflowsAPI: ...
+    @property
+    def generations(self) -> GenerationsAPI: ...
 
 
 __all__ = [
     "ROOMS",
     "ChatAPI",
+    "ComfyUIAPI",
     "Endpoint",
+    "GenerationsAPI",
     "HealthAPI",
     "ModelsAPI",
     "ProfilesAPI",
     "ResultsAPI",
+    "SessionsAPI",
     "SettingsAPI",
     "TasksAPI",
     "WorkbenchAPI",
+    "WorkflowsAPI",
     "endpoints",
     "http",
 ]

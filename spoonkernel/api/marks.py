@@ -12,7 +12,8 @@ class Endpoint:
     """`path` is below `/api`, with the method's parameters in braces: `/tasks/{task_id}`.
 
     Parameters of the method that are not in the path travel as the query (GET, DELETE) or as the JSON body, except
-    `header` ones, which travel under the header name given there. `ours` marks an endpoint beside the reference.
+    `header` ones, which travel under the header name given there. Where one is annotated `bytes`, it is the body, and
+    the others travel as the query. `ours` marks an endpoint beside the reference.
     """
 
     method: str

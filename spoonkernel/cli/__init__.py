@@ -1,4 +1,4 @@
-"""The `spoon` command: `spoon serve`, `worker`, `lab`, `models`, `keys`, `doctor`.
+"""The `spoon` command: `spoon serve`, `worker`, `lab`, `models`, `keys`, `comfy-sim`, `doctor`.
 
 Each command is a module of this package with `run(args) -> int`, imported when it is called: `spoon --help` loads none.
 """
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 well, 1 failed with a sentence on stderr, 2 wrong arguments."""
     args = build_parser().parse_args(argv)
     try:
-        code: int = import_module(f"spoonkernel.cli.{args.module}").run(args)
+        code: int = import_module(f"spoonkernel.cli.{args.module.replace('-', '_')}").run(args)
     except SpoonError as error:
         print(f"spoon: {error.message}", file=sys.stderr)
         return 1
@@ -47,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     _worker(commands)
     _models(commands)
     _keys(commands)
+    _comfy_sim(commands)
     _doctor(commands)
     return parser
 
@@ -124,6 +125,27 @@ def _keys(commands: "Commands") -> None:
     _command(actions, "rotate", "make a new encryption key and encrypt every stored API key with it", _KEYS)
 
 
+def _comfy_sim(commands: "Commands") -> None:
+    sim = commands.add_parser(
+        "comfy-sim",
+        help="run a simulated ComfyUI, for trying out pictures without a GPU",
+        description="Speaks ComfyUI's protocol and draws landscapes instead of generating pictures. "
+        "Prints its address once it answers. A prompt with the word SIMULATE_ERROR fails while it runs.",
+    )
+    sim.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (default: %(default)s)")
+    sim.add_argument(
+        "--port", type=_port, default=8188, help="port to listen on (default: %(default)s); 0 takes any free one"
+    )
+    sim.add_argument(
+        "--seconds-per-step",
+        type=_seconds,
+        default=0.15,
+        metavar="S",
+        help="how long a step of a sampler takes (default: %(default)s); 0 is as fast as it goes",
+    )
+    sim.add_argument("--version", choices=("0.3.64", "0.38.1"), default="0.3.64", help="which ComfyUI to be")
+
+
 def _doctor(commands: "Commands") -> None:
     _command(
         commands,
@@ -154,3 +176,13 @@ def _count(text: str) -> int:
     if not text.isdigit() or int(text) > 64:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes: it takes 0 to 64")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time: it takes seconds from 0 to 3600")
+    return seconds

@@ -175,7 +175,10 @@ def _ollama(config: Config) -> Finding:
 def _comfyui(config: Config) -> Finding:
     if not config.comfyui_url:
         return Finding(
-            "optional", "ComfyUI", "not named", "for pictures set COMFYUI_URL, such as http://127.0.0.1:8188"
+            "optional",
+            "ComfyUI",
+            "not named",
+            "for pictures set COMFYUI_URL; `spoon comfy-sim` starts a simulated one to try",
         )
     where = _host(config.comfyui_url)
     if _answers(f"{config.comfyui_url.rstrip('/')}/system_stats"):

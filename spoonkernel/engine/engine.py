@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Self
 
 from spoonkernel.bus import Bus, Hint
@@ -14,7 +14,7 @@ from spoonkernel.engine.leases import Leases
 from spoonkernel.engine.lock import FolderLock
 from spoonkernel.engine.queue import NAME, Queue
 from spoonkernel.engine.runs import BACKOFF_S, Runner, Runs
-from spoonkernel.engine.watch import Watch
+from spoonkernel.engine.watch import Tells, Watch
 from spoonkernel.media import MediaFolder
 from spoonkernel.store import claims
 from spoonkernel.store.engine import Database
@@ -42,6 +42,7 @@ class Engine:
         role: `auto` and `worker` run tasks (with Redis always, without it in the one process that holds the data
             folder's lock); `submit-only` leaves that to others.
         backoff_s: the wait before a second attempt.
+        others: who else is to hear what other processes wrote into the shared store.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Engine:
         *,
         role: Role = "auto",
         backoff_s: float = BACKOFF_S,
+        others: Sequence[Tells] = (),
     ) -> None:
         self._config, self._database, self._bus, self._role = config, database, bus, role
         self._embedded = config.redis_url is None
@@ -69,7 +71,7 @@ class Engine:
             works=role != "submit-only",
         )
         self._leases = Leases(database, self._runner)
-        self._watch = Watch(database, bus)
+        self._watch = Watch(database, bus, *others)
         self._lock = FolderLock(config.data_dir)
         self._owner = False
         self._waiting: set[str] = set()

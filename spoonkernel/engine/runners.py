@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from pydantic import JsonValue
 
 from spoonkernel.connections import Connection
-from spoonkernel.engine.runs import Report
+from spoonkernel.engine.runs import Report, Runs
 from spoonkernel.errors import BadRequest, ProviderConnectionError, ProviderRefused
 from spoonkernel.providers.base import ImageProvider, Made, MediaCall, SpeechProvider
 from spoonkernel.types.base import ChatProviderName
@@ -42,10 +42,12 @@ class Resolves(Protocol):
 class ProviderRuns:
     """Runs tasks on the connected providers."""
 
-    def __init__(self, chat: Chats, connections: Resolves) -> None:
-        self._chat, self._connections = chat, connections
+    def __init__(self, chat: Chats, connections: Resolves, comfyui: Runs) -> None:
+        self._chat, self._connections, self._comfyui = chat, connections, comfyui
 
     async def run(self, task: Task, profile_id: str | None, report: Report) -> list[Made]:
+        if task.provider == "comfyui":
+            return await self._comfyui.run(task, profile_id, report)
         if task.type == "text":
             return [await self._text(task, profile_id, report)]
         return await self._media(task, profile_id)

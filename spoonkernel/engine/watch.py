@@ -5,6 +5,7 @@ A notebook and `spoon serve` on one data folder are two processes; only one runs
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import Protocol
 
 from spoonkernel.bus import Bus
 from spoonkernel.store.engine import Database
@@ -16,11 +17,19 @@ from spoonkernel.types.events import TaskCompleted, TaskCreated, TaskFailed, Tas
 REMEMBERED = 10_000  # tasks whose last state is kept
 
 
+class Tells(Protocol):
+    """Somebody who does the same for rows of another kind (`overheard.Overheard`)."""
+
+    async def begin(self) -> None: ...
+
+    async def tell(self) -> None: ...
+
+
 class Watch:
     """Turns changed rows into events, leaving out what this process does itself and has told already."""
 
-    def __init__(self, database: Database, bus: Bus) -> None:
-        self._database, self._bus = database, bus
+    def __init__(self, database: Database, bus: Bus, *others: Tells) -> None:
+        self._database, self._bus, self._others = database, bus, others
         self._tasks, self._results = TaskRepo(database), ResultRepo(database)
         self._states: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._created_here: OrderedDict[str, None] = OrderedDict()
@@ -31,6 +40,8 @@ class Watch:
     async def begin(self) -> None:
         """Take the present state as known."""
         self._rev = await self._tasks.last_rev()
+        for other in self._others:
+            await other.begin()
         await self._database.changed_elsewhere()
 
     def created_here(self, task_id: str) -> None:
@@ -49,6 +60,8 @@ class Watch:
         for row in await self._tasks.changed_since(self._rev):
             self._rev = row.rev
             await self._tell(row)
+        for other in self._others:
+            await other.tell()
 
     async def _tell(self, row: TaskRow) -> None:
         task = as_task(row)

@@ -2,13 +2,17 @@
 
 import ipaddress
 import socket
+import ssl
 from functools import lru_cache
 
+import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver
 
 from spoonkernel.errors import BadRequest
+
+MAX_CONNECTIONS = 256  # of one pool
 
 FORBIDDEN = (
     ipaddress.ip_network("169.254.0.0/16"),  # link-local; metadata of AWS, Azure, Google at 169.254.169.254
@@ -70,3 +74,9 @@ class GuardedResolver(AbstractResolver):
 
     async def close(self) -> None:
         await self._resolver.close()
+
+
+def new_connector(ssl_context: ssl.SSLContext | None = None) -> aiohttp.TCPConnector:
+    """What opens the connections of a pool, or of a websocket: never to a link-local or metadata address."""
+    context = ssl_context or httpx.create_ssl_context(trust_env=True)
+    return aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=context, resolver=GuardedResolver())

@@ -16,7 +16,7 @@ from httpx_aiohttp import AiohttpTransport
 from pydantic_core import from_json, to_json
 
 from spoonkernel.errors import BadRequest, NotFound, ProviderConnectionError, SpoonError
-from spoonkernel.providers.address import GuardedResolver, is_forbidden
+from spoonkernel.providers.address import is_forbidden, new_connector
 from spoonkernel.providers.patience import Patience
 from spoonkernel.providers.refusal import Refusal, read_refusal
 
@@ -24,7 +24,6 @@ T = TypeVar("T")
 
 CONNECT_S = 5.0
 DEADLINE_S = 600.0  # as in the official SDKs: a long answer of a model that thinks
-MAX_CONNECTIONS = 256
 MAX_BYTES = 64 * 1024 * 1024  # of one answer: ten pictures as base64 lie well below
 MAX_ERROR_BYTES = 64 * 1024
 ERROR_BODY_S = 10.0
@@ -65,8 +64,9 @@ def new_pool() -> httpx.AsyncBaseTransport:
     ssl_context = httpx.create_ssl_context(trust_env=True)
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=ssl_context, resolver=GuardedResolver())
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        return aiohttp.ClientSession(
+            connector=new_connector(ssl_context), cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        )
 
     return _GuardedTransport(client=session, verify=ssl_context)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from spoonkernel.errors import BadRequest, ProviderConnectionError
-from spoonkernel.types.events import ALL_TASKS, AnyEvent, parse_event
+from spoonkernel.types.events import ALL_GENERATIONS, ALL_TASKS, AnyEvent, parse_event
 
 if TYPE_CHECKING:
     import socketio
@@ -38,7 +38,8 @@ async def listen(url: str, headers: dict[str, str]) -> AsyncIterator[AsyncIterat
     joined = asyncio.Event()
 
     async def connected() -> None:  # also after every reconnection: rooms do not outlive a connection
-        await client.call(f"subscribe:{ALL_TASKS}", timeout=ANSWER_TIMEOUT_S)
+        for room in (ALL_TASKS, ALL_GENERATIONS):
+            await client.call(f"subscribe:{room}", timeout=ANSWER_TIMEOUT_S)
         joined.set()
 
     client.on("*", heard)

@@ -1,7 +1,8 @@
 """Rooms built from the endpoint marks of `spoonkernel.api`: a method's signature says all that a request needs.
 
 Arguments named in the path go there, `header` ones into headers, the rest into the query (GET, DELETE) or the JSON
-body, in camelCase. The annotation of what it returns says how to read the answer.
+body, in camelCase. One annotated `bytes` is the body itself, and the rest the query. The annotation of what it returns
+says how to read the answer.
 """
 
 import inspect
@@ -61,6 +62,8 @@ class _RequestBuilder:
         self._endpoint = endpoint
         self._in_path = {name for _, name, _, _ in Formatter().parse(endpoint.path) if name}
         self._headers = dict(endpoint.headers)
+        hints = get_type_hints(declared)
+        self._content = next((one.name for one in parameters if hints.get(one.name) is bytes), None)
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         given = self._signature.bind(*args, **kwargs).arguments
@@ -69,10 +72,12 @@ class _RequestBuilder:
         given = {name: value for name, value in given.items() if value is not None}
         path = self._endpoint.path.format(**{name: quote(str(given.pop(name)), safe="") for name in self._in_path})
         headers = {header: str(given.pop(name)) for name, header in self._headers.items() if name in given}
+        content = given.pop(self._content) if self._content else None
         rest = {to_camel(name): value for name, value in {**given, **changes}.items()}
         request: dict[str, Any] = {"method": self._endpoint.method, "path": PREFIX + path, "headers": headers}
-        if self._endpoint.method in {"GET", "DELETE"}:
-            return request | {"params": {name: _query_text(value) for name, value in rest.items()}}
+        if self._endpoint.method in {"GET", "DELETE"} or self._content:
+            request["params"] = {name: _query_text(value) for name, value in rest.items()}
+            return request | ({"content": content} if self._content else {})
         return request | ({"json": to_jsonable_python(rest, by_alias=True)} if self._takes_body() else {})
 
     def _takes_body(self) -> bool:

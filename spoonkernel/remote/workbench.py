@@ -8,12 +8,16 @@ from urllib.parse import quote, urlsplit
 
 from spoonkernel.api import ROOMS
 from spoonkernel.api.chat import ChatAPI
+from spoonkernel.api.comfyui import ComfyUIAPI
+from spoonkernel.api.generations import GenerationsAPI
 from spoonkernel.api.health import HealthAPI
 from spoonkernel.api.models import ModelsAPI
 from spoonkernel.api.profiles import ProfilesAPI
 from spoonkernel.api.results import ResultsAPI
+from spoonkernel.api.sessions import SessionsAPI
 from spoonkernel.api.settings import SettingsAPI
 from spoonkernel.api.tasks import TasksAPI
+from spoonkernel.api.workflows import WorkflowsAPI
 from spoonkernel.errors import BadRequest
 from spoonkernel.remote.events import listen
 from spoonkernel.remote.rooms import build_room
@@ -37,6 +41,10 @@ class RemoteWorkbench:
     chat: ChatAPI
     tasks: TasksAPI
     results: ResultsAPI
+    comfyui: ComfyUIAPI
+    sessions: SessionsAPI
+    workflows: WorkflowsAPI
+    generations: GenerationsAPI
 
     def __init__(self, url: str, *, headers: dict[str, str] | None = None) -> None:
         self.url = url.rstrip("/").removesuffix("/api")

@@ -1,5 +1,7 @@
 """Turns a caller's arguments into the contract's objects, with one sentence for whatever does not fit."""
 
+import json
+import re
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -8,6 +10,7 @@ from spoonkernel.errors import ValidationFailed
 from spoonkernel.vault import is_mask
 
 M = TypeVar("M", bound=BaseModel)
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def checked(model: type[M], /, **fields: Any) -> M:
@@ -24,6 +27,19 @@ def explain(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{place or 'The body'} is required"
     return f"{place}: {problem['msg']}" if place else str(problem["msg"])
+
+
+def storable(field: str, value: Any) -> int:
+    """How long a value is as JSON. Raises `ValidationFailed` for what databases do not keep in JSON: a NUL character,
+    half a surrogate pair, a number that is none, too deep a nesting."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        length = len(text.encode())
+    except (ValueError, RecursionError) as error:
+        raise ValidationFailed(f"{field}: holds something that cannot be kept as JSON") from error
+    if _NUL.search(text):
+        raise ValidationFailed(f"{field}: a text cannot hold a NUL character")
+    return length
 
 
 def new_key(field: str, sent: str | None, shown: str | None) -> str | None:

@@ -47,7 +47,7 @@ class ModelService:
                 models.setdefault((source.provider, source.profile_id, model.id), _shown(model, source))
         for row in stored:
             source = Source(row.provider, row.profile_id, row.profile_name)
-            makes = openai.capabilities(row.model_id) if row.provider == "openai" else ("chat", "text")
+            makes = _capabilities(row.provider, row.model_id)
             model = ProviderModel(row.model_id, capabilities=makes)
             models.setdefault((row.provider, row.profile_id, row.model_id), _shown(model, source))
         return [*models.values()]
@@ -124,3 +124,10 @@ def _shown(model: ProviderModel, source: Source) -> Model:
         provider=source.provider,
         profile_id=source.profile_id,
     )
+
+
+def _capabilities(provider: str, model_id: str) -> tuple[str, ...]:
+    """What a listed model can make, as far as its provider and name say."""
+    if provider == "comfyui":
+        return ("image",)
+    return openai.capabilities(model_id) if provider == "openai" else ("chat", "text")

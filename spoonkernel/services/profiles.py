@@ -8,10 +8,12 @@ from pydantic import JsonValue
 
 from spoonkernel.connections import Connections
 from spoonkernel.errors import BadRequest, Conflict, ValidationFailed
+from spoonkernel.media import MediaFolder
 from spoonkernel.providers.address import optional_url
+from spoonkernel.providers.base import ProviderModel
 from spoonkernel.providers.registry import PROVIDERS
 from spoonkernel.services.checks import checked, new_key
-from spoonkernel.services.probe import probe
+from spoonkernel.services.probe import checkpoints_of, probe, timed
 from spoonkernel.store.profiles import ProfileRepo, ProfileRow
 from spoonkernel.types.base import MediaType, ProviderName, Rows, utc_now
 from spoonkernel.types.profiles import (
@@ -32,8 +34,8 @@ LIMITS = ("concurrency", "rate_per_minute")
 
 
 class ProfileService:
-    def __init__(self, rows: ProfileRepo, connections: Connections, vault: Vault) -> None:
-        self._rows, self._connections, self._vault = rows, connections, vault
+    def __init__(self, rows: ProfileRepo, connections: Connections, vault: Vault, media: MediaFolder) -> None:
+        self._rows, self._connections, self._vault, self._media = rows, connections, vault, media
 
     async def list(self, *, provider: ProviderName | None = None) -> Rows[Profile]:
         if provider is not None and provider not in PROVIDERS:
@@ -111,8 +113,10 @@ class ProfileService:
         if used and not force:
             counts = " and ".join(f"{count} {what}" for what, count in used.items())
             raise Conflict(f"Profile {profile_id} is used by {counts}: delete it with ?force=true to delete them too")
-        await self._rows.delete(profile_id)
+        paths = await self._rows.delete(profile_id)
         self._connections.forget()
+        for path in paths:
+            await self._media.delete(path)
 
     async def models(self, profile_id: str) -> Rows[ProfileModel]:
         return [ProfileModel.model_validate(row._asdict()) for row in await self._rows.models(profile_id)]
@@ -126,9 +130,7 @@ class ProfileService:
         await self._rows.remove_model(profile_id, model_id)
 
     async def sync_models(self, profile_id: str) -> ModelSync:
-        row = await self._rows.get(profile_id)
-        _check_available(row.provider)
-        found = await (await self._connections.of_row(row)).adapter.models()
+        found = await self._models_now(await self._rows.get(profile_id))
         added, removed = await self._rows.replace_models(
             profile_id, [_model_row(model.id, model.name or model.id) for model in found]
         )
@@ -143,9 +145,11 @@ class ProfileService:
         profile_id: str | None = None,
     ) -> ConnectionTest:
         body = checked(ConnectionTestRequest, provider=provider, api_key=api_key, url=url, profile_id=profile_id)
-        _check_available(body.provider)
         address = _address(body.provider, body.url)
         try:
+            if body.provider == "comfyui":
+                client = self._connections.comfy_at(address, await self._test_key(body, address))
+                return await timed(checkpoints_of(client))
             adapter = self._connections.adapter(body.provider, url=address, key=await self._test_key(body, address))
         except BadRequest as error:
             return ConnectionTest(connected=False, error=error.message)
@@ -167,6 +171,12 @@ class ProfileService:
             return await self._connections.fallback_key(body.provider)
         return body.api_key or None
 
+    async def _models_now(self, row: ProfileRow) -> Rows[ProviderModel]:
+        """What the provider lists; a ComfyUI's models are its checkpoints."""
+        if row.provider == "comfyui":
+            return await checkpoints_of(self._connections.comfy(row))
+        return await (await self._connections.of_row(row)).adapter.models()
+
     def _sealed(self, profile_id: str, key: str | None) -> bytes | None:
         return self._vault.encrypt(key, owner=f"profiles:{profile_id}") if key else None
 
@@ -184,11 +194,6 @@ def _model_row(model_id: str, name: str) -> dict[str, Any]:
 def _address(provider: str, url: str | None) -> str | None:
     """The address as it is stored; for local it is a GGUF file's path."""
     return (url or "").strip() or None if provider == "local" else optional_url(url, PROVIDERS[provider].label)
-
-
-def _check_available(provider: str) -> None:
-    if provider == "comfyui":
-        raise BadRequest("ComfyUI cannot be asked for its models by this version of Spoon")
 
 
 def _check_options(options: dict[str, JsonValue]) -> None:

@@ -214,8 +214,6 @@ def _check_makes(body: TaskCreate) -> None:
     if body.type not in entry.makes:
         makes = ", ".join(sorted(entry.makes))
         raise BadRequest(f"{body.provider} cannot make {body.type}, only {makes}: name another provider")
-    if body.provider == "comfyui":
-        raise BadRequest(f"A {body.type} task cannot run on comfyui in this version of Spoon: name another provider")
 
 
 def _hash(body: TaskCreate) -> str:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Engine,
     Insert,
     Table,
+    Update,
     create_engine,
     delete,
     event,
@@ -29,9 +30,9 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
-from spoonkernel.errors import StoreUnavailable
+from spoonkernel.errors import StoreUnavailable, ValidationFailed
 from spoonkernel.store.migrate import migrate
 from spoonkernel.store.tables import revision, tombstones
 
@@ -60,6 +61,10 @@ class Transaction:
     def update(self, table: Table, where: ColumnElement[bool], **values: Any) -> int:
         """Change the rows of `where` and return how many there were: 0 means a compare-and-set has lost."""
         return self.connection.execute(update(table).where(where).values(rev=self.rev, **values)).rowcount
+
+    def run_update(self, statement: Update, **values: Any) -> int:
+        """`update` with a statement that is made once: its conditions' parameters and the new values, by name."""
+        return self.connection.execute(statement, {"rev": self.rev, **values}).rowcount
 
     def delete(self, table: Table, where: ColumnElement[bool]) -> list[str]:
         """Delete the rows of `where` and return their ids. Rows that hang on them must be deleted first, by name."""
@@ -170,7 +175,9 @@ class Database:
                     return function(connection)
             except DBAPIError as error:
                 if last or not error.connection_invalidated:  # a pooled connection died with its server: take another
-                    raise _translated(error, self.where) from error
+                    if (told := _translated(error, self.where)) is error:
+                        raise
+                    raise told from error
         raise AssertionError("unreachable")
 
     def _write_loop(self) -> None:
@@ -240,6 +247,8 @@ def _next_rev(connection: Connection) -> int:
 def _translated(error: Exception, where: str) -> Exception:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return StoreUnavailable(f"The store at {where} does not answer: {_reason(error)}")
+    if isinstance(error, DataError):  # a NUL in a text, on Postgres
+        return ValidationFailed(f"A value cannot be stored: {_reason(error)}")
     return error
 
 

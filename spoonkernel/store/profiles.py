@@ -1,6 +1,6 @@
 """Profile rows and the models listed under them. API keys arrive and leave encrypted; only the vault sees the key."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
@@ -8,7 +8,16 @@ from sqlalchemy import Connection, Row, func, select
 from spoonkernel.errors import NotFound
 from spoonkernel.store.columns import canonical_id
 from spoonkernel.store.engine import Database, Transaction
-from spoonkernel.store.tables import comfyui_generations, comfyui_sessions, comfyui_workflows, profile_models, profiles
+from spoonkernel.store.generations import delete_files, delete_generations
+from spoonkernel.store.tables import (
+    comfyui_files,
+    comfyui_generations,
+    comfyui_sessions,
+    comfyui_workflows,
+    profile_models,
+    profiles,
+    tombstones,
+)
 
 ProfileRow = Row[Any]
 
@@ -26,6 +35,12 @@ class ProfileRepo:
     async def get(self, profile_id: str) -> ProfileRow:
         """Raises `NotFound`."""
         return await self._database.read(lambda connection: _get(connection, profile_id))
+
+    async def unused_id(self, wanted: Iterable[str]) -> str:
+        """The first of these ids that no deleted profile had."""
+        query = select(tombstones.c.row_id).where(tombstones.c.table_name == profiles.name)
+        gone = set(await self._database.read(lambda connection: connection.scalars(query).all()))
+        return next(one for one in wanted if one not in gone)
 
     async def insert(self, values: Mapping[str, Any]) -> None:
         await self._database.write(lambda tx: tx.insert(profiles, **values))
@@ -49,18 +64,23 @@ class ProfileRepo:
 
         return await self._database.read(count)
 
-    async def delete(self, profile_id: str) -> None:
-        """Delete a profile with its models, and its sessions, generations and workflows where there are any."""
+    async def delete(self, profile_id: str) -> Sequence[str]:
+        """Delete a profile with its models, and its sessions, generations and workflows where there are any.
 
-        def write(tx: Transaction) -> None:
+        Returns the paths of their files in the media folder.
+        """
+
+        def write(tx: Transaction) -> Sequence[str]:
             row_id = _get(tx.connection, profile_id).id
             sessions = select(comfyui_sessions.c.id).where(comfyui_sessions.c.profile_id == row_id)
-            tx.delete(comfyui_generations, comfyui_generations.c.session_id.in_(sessions))
+            paths = delete_generations(tx, comfyui_generations.c.session_id.in_(sessions))
+            paths += delete_files(tx, comfyui_files.c.profile_id == row_id)
             for table in (comfyui_sessions, comfyui_workflows, profile_models):
                 tx.delete(table, table.c.profile_id == row_id)
             tx.delete(profiles, profiles.c.id == row_id)
+            return paths
 
-        await self._database.write(write)
+        return await self._database.write(write)
 
     async def models(self, profile_id: str) -> Sequence[Row[Any]]:
         def read(connection: Connection) -> Sequence[Row[Any]]:

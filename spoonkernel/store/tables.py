@@ -5,6 +5,7 @@ own: who remembers the highest `rev` it has seen reads only what changed since.
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -243,4 +244,51 @@ comfyui_generations = Table(
     Column("created_at", Moment, nullable=False, index=True),
     Column("completed_at", Moment),
     _rev(),
+    Column("profile_id", Id),
+    Column("task_id", Id, index=True),
+    Column("idempotency_key", String(255)),
+    Column("request_hash", String(64)),
+    Column("progress", Float),
+    Column("submitted_at", Moment),
+    Column("started_at", Moment),
+    Column("watcher_id", Id),
+    Column("reproduces", Id),
+    Column("batch_index", Integer),
+    Column("ui_workflow", Document),
+    Column("ingredients", Document),
+    Column("warnings", Document),
+    Index("uq_comfyui_generations_idempotency_key", "idempotency_key", unique=True),
+    Index("ix_comfyui_generations_session_id_created_at", "session_id", "created_at"),
 )
+"""`workflow_json` is the graph as it was submitted. `submitted_at`: when ComfyUI had taken it; before that it may be
+submitted again. `watcher_id`: which process waits for its end."""
+
+comfyui_files = Table(
+    "comfyui_files",
+    metadata,
+    _id(),
+    Column("generation_id", Id, ForeignKey("comfyui_generations.id", ondelete="CASCADE"), index=True),
+    Column("profile_id", Id, nullable=False),
+    Column("filename", String(512), nullable=False, index=True),
+    Column("subfolder", String(512), nullable=False),
+    Column("folder", String(10), nullable=False),
+    Column("content", String(255)),
+    Column("thumbnail", String(255)),
+    Column("content_type", String(100)),
+    Column("size_bytes", BigInteger),
+    Column("file_sha256", String(64)),
+    Column("pixel_sha256", String(64)),
+    Column("created_at", Moment, nullable=False),
+    _rev(),
+)
+"""Every file of a ComfyUI that Spoon knows of: outputs that generations recorded, and uploads (no generation). The
+image proxy serves these and no others. `content` and `thumbnail` are paths in the media folder."""
+
+watchers = Table(
+    "watchers",
+    metadata,
+    _id(),
+    Column("lease_until", Moment, nullable=False),
+    _rev(),
+)
+"""The processes that watch generations. What a process watched is another's to watch once its lease has run out."""

@@ -1,5 +1,6 @@
 """How every object of the contract is spelled on the wire: field names, times, ids, pages."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -88,3 +89,12 @@ class Media(Wire):
     content: bytes
     content_type: str
     filename: str
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """How a notebook shows it: a picture as a picture, anything else by its name and size."""
+        if self.content_type.startswith("image/"):
+            return {self.content_type: b64encode(self.content).decode(), "text/plain": str(self)}
+        return {"text/plain": str(self)}
+
+    def __str__(self) -> str:
+        return f"{self.filename} ({self.content_type}, {len(self.content):,} bytes)"

@@ -9,10 +9,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, TypeAdapter
 
 from spoonkernel.types.base import CamelWire, Timestamp
+from spoonkernel.types.generations import Generation, Output
 from spoonkernel.types.results import Result
 from spoonkernel.types.tasks import Task
 
 ALL_TASKS = "tasks"
+ALL_GENERATIONS = "generations"
 
 
 class Event(CamelWire):
@@ -75,6 +77,59 @@ class TaskFailed(_TaskEvent):
     error: str
 
 
+class _GenerationEvent(Event):
+    generation_id: str
+    session_id: str
+
+    def rooms(self) -> list[str]:
+        return [session_room(self.session_id), ALL_GENERATIONS]
+
+
+class GenerationCreated(Event):
+    """Ours: a row was written, `pending`."""
+
+    kind: Literal["generation:created"] = "generation:created"
+    generation: Generation
+
+    def rooms(self) -> list[str]:
+        return [session_room(self.generation.session_id), ALL_GENERATIONS]
+
+
+class GenerationStarted(_GenerationEvent):
+    """ComfyUI began to execute it."""
+
+    kind: Literal["generation:started"] = "generation:started"
+    prompt_id: str
+
+
+class GenerationProgress(_GenerationEvent):
+    """`progress` is that of the whole run, 0 to 1; `node` the title of the node that runs."""
+
+    kind: Literal["generation:progress"] = "generation:progress"
+    node: str
+    progress: float
+
+
+class GenerationPreview(_GenerationEvent):
+    """Ours: how the picture looks so far, four times a second at most. `image` is base64."""
+
+    kind: Literal["generation:preview"] = "generation:preview"
+    content_type: str
+    image: str
+
+
+class GenerationCompleted(_GenerationEvent):
+    """Sent after the commit."""
+
+    kind: Literal["generation:completed"] = "generation:completed"
+    outputs: list[Output]
+
+
+class GenerationFailed(_GenerationEvent):
+    kind: Literal["generation:failed"] = "generation:failed"
+    error: str
+
+
 class Notification(Event):
     everywhere = True
     kind: Literal["notification"] = "notification"
@@ -83,7 +138,18 @@ class Notification(Event):
 
 
 AnyEvent = Annotated[
-    TaskCreated | TaskStarted | TaskProgress | TaskCompleted | TaskFailed | Notification,
+    TaskCreated
+    | TaskStarted
+    | TaskProgress
+    | TaskCompleted
+    | TaskFailed
+    | GenerationCreated
+    | GenerationStarted
+    | GenerationProgress
+    | GenerationPreview
+    | GenerationCompleted
+    | GenerationFailed
+    | Notification,
     Field(discriminator="kind"),
 ]
 
@@ -96,3 +162,7 @@ def parse_event(kind: str, payload: dict[str, Any]) -> AnyEvent:
 
 def task_room(task_id: str) -> str:
     return f"task:{task_id}"
+
+
+def session_room(session_id: str) -> str:
+    return f"session:{session_id}"

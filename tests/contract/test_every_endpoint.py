@@ -1,4 +1,4 @@
-"""The 33 endpoints of the reference's first part, over a real server: names, nesting, status codes, both spellings.
+"""The endpoints of the reference, over a real server: names, nesting, status codes, both spellings.
 
 `REFERENCE` is written from the printed reference, not from the code, and so are the fields of its whole objects.
 """
@@ -12,10 +12,12 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from comfy_graphs import graph
 from openai_replies import CHAT, MODEL, MODELS, STREAM, ended, listed, said
 from serving import served
 from spoonkernel.api import ROOMS, endpoints
 from spoonkernel.config import Config
+from spoonkernel.testing.comfy_sim import SimulatedComfyUI
 from spoonkernel.testing.upstream import Upstream
 from spoonkernel.workbench import Workbench
 from spoonserver.app import create_app
@@ -56,8 +58,32 @@ GET /results
 GET /results/:
 GET /results/:/download
 DELETE /results/:
+GET /comfyui/options
+GET /comfyui/sessions
+POST /comfyui/sessions
+GET /comfyui/sessions/:
+PUT /comfyui/sessions/:
+DELETE /comfyui/sessions/:
+POST /comfyui/sessions/:/generate
+GET /comfyui/workflows
+POST /comfyui/workflows
+GET /comfyui/workflows/:
+PUT /comfyui/workflows/:
+PATCH /comfyui/workflows/:/parameters
+DELETE /comfyui/workflows/:
+POST /comfyui/workflows/:/execute
+GET /comfyui/workflows/:/generations
+GET /comfyui/generations/:
+GET /comfyui/generations/:/workflow
+DELETE /comfyui/generations/:
+GET /comfyui/image/:
+POST /comfyui/prompt
 """
-OURS = {"POST /chat/stream", "POST /models/:/pull"}
+OURS = {
+    *("POST /chat/stream", "POST /models/:/pull", "POST /comfyui/upload", "POST /comfyui/metadata"),
+    *("GET /comfyui/generations", "POST /comfyui/generations/:/cancel", "POST /comfyui/generations/:/reproduce"),
+    *("GET /comfyui/generations/:/diff/:", "POST /comfyui/generations/:/remake"),
+}
 PROFILE = {
     *("id", "name", "description", "type", "provider", "api_key", "url", "options", "prompt_template"),
     *("input_modalities", "output_modalities", "created_at", "updated_at"),
@@ -67,6 +93,19 @@ SETTINGS = {
     *("createdAt", "updatedAt"),
 }
 TASK = {"id", "name", "type", "provider", "prompt", "options", "status", "error", "created_at", "completed_at"}
+SESSION = {
+    *("id", "profile_id", "profile_name", "profile_url", "title", "current_workflow_id", "last_parameters"),
+    *("generation_count", "completed_count", "failed_count", "created_at", "updated_at"),
+}
+SUMMARY = {
+    *("id", "name", "description", "profile_id", "profile_name", "is_default", "generation_count"),
+    *("default_parameters", "created_at"),
+}
+GENERATION = {
+    *("id", "session_id", "workflow_id", "prompt_id", "prompt_text", "negative_prompt", "parameters", "width"),
+    *("height", "steps", "cfg_scale", "seed", "sampler_name", "scheduler", "batch_size", "checkpoint_name"),
+    *("loras_used", "status", "generation_time_seconds", "outputs", "created_at"),
+}
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 KEY = "sk-test-1234567890"
 LLAMA = {"name": "llama3:latest", "model": "llama3:latest", "size": 4_700_000_000}
@@ -84,8 +123,17 @@ async def upstream() -> AsyncIterator[Upstream]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
-    config = Config(data_dir=tmp_path_factory.mktemp("data"), ollama_url=upstream.url, stop_deadline_s=0)
+async def sim() -> AsyncIterator[SimulatedComfyUI]:
+    async with SimulatedComfyUI() as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(
+    upstream: Upstream, sim: SimulatedComfyUI, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[httpx.AsyncClient]:
+    folder = tmp_path_factory.mktemp("data")
+    config = Config(data_dir=folder, ollama_url=upstream.url, comfyui_url=sim.url, stop_deadline_s=0)
     async with (
         served(create_app(Workbench(config))) as url,
         httpx.AsyncClient(base_url=f"{url}/api", timeout=20) as client,
@@ -128,7 +176,7 @@ def plain(method: str, path: str) -> str:
 
 async def test_the_marks_and_the_application_have_exactly_the_endpoints_of_the_reference(api):
     printed = set(REFERENCE.split("\n")) - {""}
-    assert len(printed) == 33
+    assert len(printed) == 53
     marked = [endpoint for room in ROOMS.values() for endpoint in endpoints(room).values()]
     assert {plain(one.method, one.path) for one in marked if not one.ours} == printed
     assert {plain(one.method, one.path) for one in marked if one.ours} == OURS
@@ -295,6 +343,130 @@ async def test_a_failed_task_is_retried(api, profile):
     assert failed["error"]
     again = data(await api.post(f"{path}/retry"))
     assert again == {"id": failed["id"], "status": "pending", "retryCount": 1}
+
+
+async def test_comfyui_options(api):
+    options = data(await api.get("/comfyui/options"))
+    assert set(options) >= {"samplers", "schedulers", "dimensions", "checkpoints", "loras"}
+    assert options["dimensions"] == [512, 768, 832, 896, 1024, 1152, 1216, 1344, 1536]
+    # COMFYUI_URL makes a profile at first use
+    [local] = data(await api.get("/profiles", params={"provider": "comfyui"}))
+    assert local["name"] == "Local ComfyUI"
+    refused(await api.get("/comfyui/options", params={"profileId": "abc123"}), 404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("spelled", ["profileId", "profile_id"])
+async def test_sessions(api, sim, spelled):
+    data(await api.get("/comfyui/options"))
+    [local] = data(await api.get("/profiles", params={"provider": "comfyui"}))
+    session = data(await api.post("/comfyui/sessions", json={spelled: local["id"], "title": "Character Designs"}), 201)
+    assert set(session) == SESSION
+    assert (session["profile_name"], session["profile_url"]) == ("Local ComfyUI", sim.url)
+    assert (session["generation_count"], session["last_parameters"]) == (0, {})
+    assert_time(session["created_at"])
+    path = f"/comfyui/sessions/{session['id']}"
+    assert data(await api.get(path)) == session | {"generations": []}
+    assert data(await api.get("/comfyui/sessions"))[0] == session
+    changed = data(await api.put(path, json={"title": "Mountain Landscapes"}))
+    assert (set(changed), changed["title"]) == (SESSION, "Mountain Landscapes")
+    assert "title" in refused(await api.put(path, json={"title": ""}), 400, "VALIDATION_ERROR")
+    assert "title" in refused(await api.post("/comfyui/sessions", json={"title": 7}), 400, "VALIDATION_ERROR")
+    assert message(await api.delete(path)) == "Session deleted"
+    assert refused(await api.get(path), 404, "NOT_FOUND") == f"Session {session['id']} not found"
+
+
+@pytest.mark.parametrize("spelled", [("workflowJson", "defaultParameters"), ("workflow_json", "default_parameters")])
+async def test_workflows(api, spelled):
+    body = {"name": "Fox", "description": "Small", **dict(zip(spelled, (graph(), {"steps": 3}), strict=True))}
+    workflow = data(await api.post("/comfyui/workflows", json=body), 201)
+    assert set(workflow) >= SUMMARY | {"workflow_json", "extracted_parameters"}
+    assert (workflow["workflow_json"], workflow["default_parameters"]) == (graph(), {"steps": 3})
+    seed, steps = workflow["extracted_parameters"][:2]
+    printed = {"nodeId": "3", "field": "seed", "type": "seed", "value": 2012915689}
+    assert seed.items() >= printed.items()
+    assert steps.items() >= {"nodeId": "3", "field": "steps", "type": "number", "value": 4}.items()
+    path = f"/comfyui/workflows/{workflow['id']}"
+    assert data(await api.get(path)) == workflow
+    listed = data(await api.get("/comfyui/workflows"))[0]
+    assert set(listed) >= SUMMARY
+    assert not {"workflow_json", "extracted_parameters"} & set(listed)
+    assert {name: workflow[name] for name in listed} == listed
+    changed = data(await api.put(path, json={"name": "v2", "description": "Updated workflow"}))
+    assert (changed["name"], changed["description"], changed["workflow_json"]) == ("v2", "Updated workflow", graph())
+    turned = {spelled[1]: {"steps": 30, "cfg_scale": 8}, "is_default": True}
+    turned = data(await api.patch(f"{path}/parameters", json=turned))
+    assert (turned["default_parameters"], turned["is_default"]) == ({"steps": 30, "cfg_scale": 8}, True)
+    assert "name" in refused(await api.post("/comfyui/workflows", json={"workflowJson": {}}), 400, "VALIDATION_ERROR")
+    assert message(await api.delete(path)) == "Workflow deleted"
+    assert refused(await api.get(path), 404, "NOT_FOUND") == f"Workflow {workflow['id']} not found"
+
+
+async def test_generations_and_images(api, sim):
+    workflow = data(await api.post("/comfyui/workflows", json={"name": "Fox", "workflowJson": graph()}), 201)
+    session = data(await api.post("/comfyui/sessions", json={}), 201)
+    body = {"prompt_text": "a fox", "workflow_id": workflow["id"], "parameters": {"steps": 2, "seed": 2**64 - 1}}
+    path = f"/comfyui/sessions/{session['id']}/generate"
+    created = data(await api.post(path, json=body, headers={"Idempotency-Key": "fox"}), 201)
+    assert set(created) >= GENERATION
+    assert (created["seed"], created["parameters"]["seed"]) == (str(2**64 - 1), str(2**64 - 1))
+    assert (created["session_id"], created["workflow_id"]) == (session["id"], workflow["id"])
+    assert data(await api.post(path, json=body, headers={"Idempotency-Key": "fox"}), 201)["id"] == created["id"]
+    refused(await api.post(path, json=body | {"promptText": "x"}, headers={"Idempotency-Key": "fox"}), 409, "CONFLICT")
+    assert "promptText is required" in refused(await api.post(path, json={}), 400, "VALIDATION_ERROR")
+
+    one = f"/comfyui/generations/{created['id']}"
+    done = data(await api.get(one, params={"waitS": 20}))
+    assert (done["status"], set(done)) == ("complete", set(created))
+    assert_time(done["created_at"])
+    for listing in ("/comfyui/generations", f"/comfyui/workflows/{workflow['id']}/generations"):
+        assert data(await api.get(listing))[0] == done
+    assert data(await api.get(f"/comfyui/sessions/{session['id']}"))["generations"] == [done]
+    snapshot = data(await api.get(f"{one}/workflow"))
+    assert set(snapshot) >= {"generation_id", "workflow_json", "parameters", "prompt_text", "negative_prompt"}
+    assert snapshot["workflow_json"]["3"]["inputs"]["seed"] == str(2**64 - 1)
+
+    [output] = done["outputs"]
+    picture = await api.get(f"/comfyui/image/{output['filename']}?subfolder={output['subfolder']}&type=output")
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
+    assert picture.content.startswith(b"\x89PNG")
+    assert refused(await api.get("/comfyui/image/..%2F..%2Fspoon.db"), 404, "NOT_FOUND")
+    told = data(await api.post("/comfyui/metadata", content=picture.content))
+    assert (told["seed"], told["prompt"]) == (str(2**64 - 1), "a fox")
+    upload = data(await api.post("/comfyui/upload?filename=fox.png", content=picture.content), 201)
+    assert (upload["name"], upload["type"]) == ("fox.png", "input")
+
+    again = data(await api.post(f"{one}/reproduce"), 201)
+    assert (again["verdict"], again["generation"]["reproduces"]) == ("IDENTICAL", created["id"])
+    diff = data(await api.get(f"{one}/diff/{again['generation']['id']}"))
+    assert (diff["verdict"], diff["other_id"]) == ("IDENTICAL", again["generation"]["id"])
+    assert set(data(await api.post(f"{one}/remake", json={"index": 0}), 201)) == set(created)
+    refused(await api.post(f"{one}/remake", json={}), 400, "VALIDATION_ERROR")
+    refused(await api.post(f"{one}/cancel"), 409, "CONFLICT")
+    assert message(await api.delete(one)) == "Generation deleted"
+    assert refused(await api.get(one), 404, "NOT_FOUND") == f"Generation {created['id']} not found"
+
+
+async def test_prompts_without_a_session(api):
+    workflow = data(await api.post("/comfyui/workflows", json={"name": "Fox", "workflowJson": graph()}), 201)
+    run = f"/comfyui/workflows/{workflow['id']}/execute"
+    row = data(await api.post(run, json={"parameters": {"prompt": "A beautiful sunset", "seed": 12345}}), 201)
+    assert (row["prompt_text"], row["seed"], row["workflow_id"]) == ("A beautiful sunset", 12345, workflow["id"])
+    assert data(await api.post(run), 201)["session_id"] == row["session_id"]
+    body = {"sessionId": row["session_id"], "prompt": "A beautiful sunset", "negativePrompt": "blurry"}
+    row = data(await api.post("/comfyui/prompt", json=body), 201)
+    assert (row["session_id"], row["prompt_text"], row["negative_prompt"]) == tuple(body.values())
+    assert "prompt" in refused(await api.post("/comfyui/prompt", json={}), 400, "VALIDATION_ERROR")
+
+
+async def test_a_comfyui_that_is_away_is_a_503_with_its_sentence_and_a_failed_row(api):
+    away = {"name": "Away", "type": "image", "provider": "comfyui", "url": "http://127.0.0.1:9"}
+    profile = data(await api.post("/profiles", json=away), 201)
+    session = data(await api.post("/comfyui/sessions", json={"profileId": profile["id"]}), 201)
+    path = f"/comfyui/sessions/{session['id']}/generate"
+    said = refused(await api.post(path, json={"prompt_text": "a fox"}), 503, "PROVIDER_CONNECTION_ERROR")
+    assert said.startswith("Cannot connect to ComfyUI. Is it running?")
+    [row] = data(await api.get("/comfyui/generations", params={"sessionId": session["id"]}))
+    assert (row["status"], row["error"]) == ("failed", said)
 
 
 async def ended_row(api: httpx.AsyncClient, path: str) -> dict[str, Any]:

@@ -104,7 +104,10 @@ async def test_requests_are_accepted_in_both_spellings_and_answered_as_printed(s
 
 
 @pytest.mark.parametrize("id_", ["abc123", "1", "..", "%00", "%F0%9F%A5%84", "' OR 1=1", "x" * 2_000])
-@pytest.mark.parametrize("room", ["profiles", "tasks", "results"])
+@pytest.mark.parametrize(
+    "room",
+    ["profiles", "tasks", "results", "comfyui/sessions", "comfyui/workflows", "comfyui/generations", "comfyui/image"],
+)
 async def test_an_id_that_is_no_uuid_is_simply_not_found(shared_api, room, id_):
     reply = await shared_api.get(f"/api/{room}/{id_}")
     if id_ == "..":  # clients fold such a path themselves
@@ -124,6 +127,14 @@ async def test_a_limit_or_offset_that_is_no_count_is_a_400_naming_it(shared_api,
 
 async def test_an_empty_filter_is_one_that_was_not_given(shared_api):
     assert (await shared_api.get("/api/tasks?status=&provider=&limit=")).json() == {"success": True, "data": []}
+
+
+@pytest.mark.parametrize(
+    "path", ["tasks?status=%00", "tasks/history?search=a%00b", "comfyui/image/a.png?subfolder=%00"]
+)
+async def test_a_nul_character_in_a_query_is_a_400_naming_its_field(shared_api, path):
+    name = path.partition("?")[2].partition("=")[0]
+    assert f"{name} has a NUL" in error(await shared_api.get(f"/api/{path}"), 400, "BAD_REQUEST")
 
 
 async def test_a_slash_at_the_end_means_nothing(shared_api):

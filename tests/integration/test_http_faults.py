@@ -31,6 +31,16 @@ async def test_the_unforeseen_is_a_500_that_tells_nothing_but_can_be_found_in_th
     assert KEY not in told
 
 
+async def test_an_error_that_is_its_own_cause_is_told_like_any_other(api, workbench):
+    class Circular:
+        async def list(self) -> None:
+            error = RuntimeError()
+            raise error from error
+
+    workbench.settings = Circular()
+    assert (await api.get("/api/settings")).json()["code"] == "INTERNAL_ERROR"
+
+
 async def test_a_rate_limit_says_when_to_come_back(api, workbench):
     workbench.settings = Busy()
     reply = await api.get("/api/settings")

@@ -1,6 +1,9 @@
 """Files: shown only when they are plain media, never able to run, under names that headers can carry."""
 
+import io
+
 import pytest
+from PIL import Image
 
 from spoonkernel.types.base import Media
 
@@ -27,6 +30,20 @@ async def test_a_picture_is_shown_in_a_sandbox_and_kept(api, workbench):
     assert reply.headers["content-security-policy"] == "sandbox; default-src 'none'"
     assert reply.headers["x-content-type-options"] == "nosniff"
     assert "immutable" in reply.headers["cache-control"]
+
+
+async def test_a_thumbnail_is_served_as_its_picture_is(api, workbench):
+    out = io.BytesIO()
+    Image.new("RGB", (600, 300), (200, 10, 10)).save(out, "PNG")
+    saved = await workbench.media.save_output(out.getvalue())
+    reply = await api.get(saved.thumbnail)
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "image/webp")
+    assert Image.open(io.BytesIO(reply.content)).size == (256, 128)
+    assert reply.headers["content-disposition"].startswith("inline;")
+    assert reply.headers["content-security-policy"] == "sandbox; default-src 'none'"
+    assert "immutable" in reply.headers["cache-control"]
+    await workbench.media.delete(saved.path)
+    assert (await api.get(saved.thumbnail)).status_code == 404
 
 
 @pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "application/pdf", "text/html; charset=utf-8", ""])

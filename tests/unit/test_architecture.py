@@ -30,6 +30,7 @@ HOMES = {
     "fastapi": {"server/spoonserver"},
     "socketio": {"server/spoonserver", "spoonkernel/remote"},
     "anywidget": {"widgets/spoonwidgets"},
+    "PIL": {"spoonkernel/media", "spoonkernel/testing"},
     "xllamacpp": {"spoonkernel/providers"},
 }
 LONGEST_FILE, LONGEST_FUNCTION = 320, 60

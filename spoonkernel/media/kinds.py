@@ -1,24 +1,16 @@
-"""The media folder: files that tasks made, under names made here. Types are read from the bytes, never believed.
+"""What a file is and how large its picture is, read from the bytes, never believed.
 
 Signatures: https://mimesniff.spec.whatwg.org (images, audio, video), RFC 9639 (FLAC), RFC 3533 (Ogg).
 """
 
-import asyncio
-import os
-import re
-import secrets
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 
-from spoonkernel.errors import NotFound, ValidationFailed
-from spoonkernel.types.base import Media, MediaType
+from spoonkernel.types.base import MediaType
 
-PREFIX = "/storage/media/"
-"""What a result's `content` begins with; the rest is the file's name."""
-
-_NAME = re.compile(r"(?:image|video|audio)_[0-9a-f]{12}\.(?:png|jpg|webp|gif|mp4|webm|wav|mp3|flac|ogg)", re.ASCII)
+HEAD_BYTES = 64
+"""So many first bytes are enough for `kind_of`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +31,11 @@ _KINDS: tuple[tuple[Kind, Callable[[bytes], bool]], ...] = (
     (Kind("audio", "flac", "audio/flac"), lambda b: b.startswith(b"fLaC")),
     (Kind("audio", "ogg", "audio/ogg"), lambda b: b.startswith(b"OggS\x00")),
     (Kind("video", "mp4", "video/mp4"), lambda b: b[4:8] == b"ftyp"),
-    (Kind("video", "webm", "video/webm"), lambda b: b.startswith(b"\x1aE\xdf\xa3") and b"webm" in b[:64]),
+    (Kind("video", "webm", "video/webm"), lambda b: b.startswith(b"\x1aE\xdf\xa3") and b"webm" in b[:HEAD_BYTES]),
     (Kind("audio", "mp3", "audio/mpeg"), lambda b: b.startswith(b"ID3") or _is_mp3_frame(b)),
 )
-_BY_EXTENSION = {kind.extension: kind for kind, _ in _KINDS}
+BY_EXTENSION = {kind.extension: kind for kind, _ in _KINDS}
+"""Every kind that the media folder takes, by its file's ending."""
 
 
 def kind_of(content: bytes) -> Kind | None:
@@ -68,61 +61,6 @@ def size_px(content: bytes) -> tuple[int, int] | None:
     except (struct.error, IndexError):  # cut off
         return None
     return width, height
-
-
-class MediaFolder:
-    """Writes, reads and deletes files of one folder, which is made at the first file."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    async def save(self, content: bytes) -> str:
-        """Store a file, whole or not at all, and return its path for a result: `/storage/media/image_<12 hex>.png`.
-
-        Raises:
-            ValidationFailed: the bytes are none of png, jpeg, webp, gif, mp4, webm, wav, mp3, flac, ogg.
-        """
-        kind = kind_of(content)
-        if kind is None:
-            raise ValidationFailed(f"The file made is none of {', '.join(sorted(_BY_EXTENSION))}: it was not stored")
-        name = f"{kind.type}_{secrets.token_hex(6)}.{kind.extension}"
-        await asyncio.to_thread(self._write, name, content)
-        return PREFIX + name
-
-    async def open(self, name: str) -> Media:
-        """A file by its name or its result's path. Raises `NotFound` for anything that is not a file of ours."""
-        plain = name.removeprefix(PREFIX)
-        if not _NAME.fullmatch(plain):
-            raise NotFound("File not found: media names look like image_0123456789ab.png")
-        try:
-            content = await asyncio.to_thread(self._read, plain)
-        except OSError as error:  # missing, or a symbolic link, which we never make
-            raise NotFound(f"File {plain} not found") from error
-        kind = _BY_EXTENSION[PurePosixPath(plain).suffix[1:]]
-        return Media(content=content, content_type=kind.content_type, filename=plain)
-
-    async def delete(self, name: str) -> None:
-        """Delete a file by its name or its result's path. Fine when it is gone; any other name is left alone."""
-        plain = name.removeprefix(PREFIX)
-        if _NAME.fullmatch(plain):
-            await asyncio.to_thread((self._folder / plain).unlink, missing_ok=True)
-
-    def _write(self, name: str, content: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = self._folder / f".{name}.part"
-        try:
-            with part.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self._folder / name)
-        finally:
-            part.unlink(missing_ok=True)
-
-    def _read(self, name: str) -> bytes:
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        with open(os.open(self._folder / name, flags), "rb") as file:  # noqa: PTH123  # a descriptor, not a path
-            return file.read()
 
 
 def _is_mp3_frame(content: bytes) -> bool:

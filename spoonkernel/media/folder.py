@@ -1,0 +1,277 @@
+"""The media folder: files that tasks and generations made, under names made here."""
+
+import asyncio
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import AsyncIterable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, TypeVar
+
+from spoonkernel.errors import NotFound, PayloadTooLarge, ValidationFailed
+from spoonkernel.media.clips import read_clip
+from spoonkernel.media.kinds import BY_EXTENSION, HEAD_BYTES, Kind, kind_of, size_px
+from spoonkernel.media.metadata import GenerationMetadata, read_metadata
+from spoonkernel.media.parts import Part, is_older, leftovers, write_whole
+from spoonkernel.types.base import Media, MediaType
+
+if TYPE_CHECKING:  # Pillow is loaded with the first picture that is looked into
+    from spoonkernel.media.comparison import PictureComparison
+
+T = TypeVar("T")
+
+PREFIX = "/storage/media/"
+"""What a result's `content` begins with; the rest is the file's name."""
+
+THUMB = ".thumb.webp"
+MAX_PICTURE_BYTES = 256 * 1024 * 1024
+"""A picture that came as a stream is looked into up to this size; a larger one is stored as it is."""
+
+DECODED_AT_ONCE = 2  # each may take `pictures.MAX_PIXELS` of memory
+SWEEP_AFTER_S = 3_600.0  # other workers share the folder: a file they are writing is never this old
+
+_NAME = re.compile(
+    r"(?:(?:image|video|audio)_[0-9a-f]{12}\.(?:png|jpg|webp|gif|mp4|webm|wav|mp3|flac|ogg)"
+    r"|image_[0-9a-f]{12}\.thumb\.webp)",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A stored file with what its bytes say.
+
+    Attributes:
+        path: for a result's `content`: `/storage/media/image_<12 hex>.png`.
+        thumbnail: the path of a WebP of at most 256 px; None for sound and video, and where `warning` says why.
+        width, height: pixels; None for sound, and for videos other than MP4.
+        duration_s: of WAV, FLAC, MP4 and animated pictures.
+        file_sha256: of the bytes, in hex.
+        pixel_sha256: of the decoded pixels (see `pictures.hash_frames`); None for sound and video.
+        warning: why a picture has no thumbnail or no pixel hash; empty where nothing is missing.
+    """
+
+    path: str
+    type: MediaType
+    content_type: str
+    size_bytes: int
+    file_sha256: str
+    thumbnail: str | None = None
+    width: int | None = None
+    height: int | None = None
+    duration_s: float | None = None
+    pixel_sha256: str | None = None
+    warning: str = ""
+
+
+class MediaFolder:
+    """Writes, reads and deletes files of one folder, which is made at the first file. Text is kept in the store."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
+
+    async def save(self, content: bytes) -> str:
+        """Store a file, whole or not at all, and return its path for a result: `/storage/media/image_<12 hex>.png`.
+
+        Raises:
+            ValidationFailed: the bytes are none of png, jpeg, webp, gif, mp4, webm, wav, mp3, flac, ogg.
+        """
+        name = _new_name(kind_of(content))
+        await self._finish(name, lambda: write_whole(self._folder, name, content))
+        return PREFIX + name
+
+    async def save_output(self, content: bytes) -> Saved:
+        """Store a file as `save` does, with its thumbnail, and say what is in it.
+
+        A picture that is too large to be decoded (an upscale of 16,000 px) is stored all the same, without thumbnail.
+
+        Raises:
+            ValidationFailed: none of the kinds of `save`, or a picture that is cut off or broken.
+        """
+        kind = kind_of(content)
+        name = _new_name(kind)
+        async with self._decoding:
+            return await self._finish(name, lambda: self._save_output(name, content))
+
+    async def save_stream(self, pieces: AsyncIterable[bytes], *, max_bytes: int) -> Saved:
+        """Store a file that is still arriving, without holding it in memory. Nothing is left if it does not end well.
+
+        Raises:
+            PayloadTooLarge: more than `max_bytes` arrived.
+            ValidationFailed: as for `save_output`.
+        """
+        part = await asyncio.to_thread(Part, self._folder, f"stream_{secrets.token_hex(6)}")
+        try:
+            digest, size_bytes, head = hashlib.sha256(), 0, b""
+            async for piece in pieces:
+                size_bytes += len(piece)
+                if size_bytes > max_bytes:
+                    raise PayloadTooLarge(f"The file is larger than {max_bytes} bytes: it was not stored")
+                if len(head) < HEAD_BYTES:
+                    head = (head + piece)[:HEAD_BYTES]
+                    if len(head) == HEAD_BYTES:
+                        _new_name(kind_of(head))  # refused before the rest comes
+                await asyncio.to_thread(_take, part, digest, piece)
+            name = _new_name(kind_of(head))
+            known = _about(name, digest.hexdigest(), size_bytes)
+            async with self._decoding:
+                return await self._finish(name, lambda: self._keep(part, name, known))
+        finally:
+            await asyncio.to_thread(part.discard)
+
+    async def open(self, name: str) -> Media:
+        """A file by its name or its result's path. Raises `NotFound` for anything that is not a file of ours."""
+        plain = name.removeprefix(PREFIX)
+        if not _NAME.fullmatch(plain):
+            raise NotFound("File not found: media names look like image_0123456789ab.png")
+        try:
+            content = await asyncio.to_thread(self._read, plain)
+        except OSError as error:  # missing, or a symbolic link, which we never make
+            raise NotFound(f"File {plain} not found") from error
+        return Media(content=content, content_type=_kind_named(plain).content_type, filename=plain)
+
+    async def delete(self, name: str) -> None:
+        """Delete a file, and its thumbnail, by its name or its result's path.
+
+        Fine when it is gone; any name that is not ours is left alone.
+        """
+        plain = name.removeprefix(PREFIX)
+        if _NAME.fullmatch(plain):
+            await asyncio.to_thread(self._delete, plain)
+
+    async def compare(self, first: str, second: str) -> "PictureComparison":
+        """How far one stored picture is from another. Raises `NotFound`, and as `compare_pictures` does."""
+        from spoonkernel.media.comparison import compare_pictures
+
+        one, other = await self.open(first), await self.open(second)
+        async with self._decoding:
+            return await asyncio.to_thread(compare_pictures, one.content, other.content)
+
+    async def metadata(self, name: str) -> GenerationMetadata:
+        """What a stored picture says about how it was made. Raises `NotFound`."""
+        media = await self.open(name)
+        return await asyncio.to_thread(read_metadata, media.content)
+
+    async def sweep_partial(self, older_than_s: float = SWEEP_AFTER_S) -> int:
+        """Remove what writers that died left behind: unfinished files, and thumbnails without their picture.
+
+        Args:
+            older_than_s: younger files may still be written, by this process or another one.
+
+        Returns:
+            How many files were removed.
+        """
+        return await asyncio.to_thread(self._sweep, older_than_s)
+
+    async def _finish(self, name: str, work: Callable[[], T]) -> T:
+        """Run writing work in a thread; when cancelled, wait for it and leave nothing that nobody knows of."""
+        running = asyncio.ensure_future(asyncio.to_thread(work))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait({running})
+            if not running.cancelled():
+                running.exception()  # looked at, so that it is not reported as lost
+            await asyncio.to_thread(self._delete, name)
+            raise
+
+    def _save_output(self, name: str, content: bytes) -> Saved:
+        known = _about(name, hashlib.sha256(content).hexdigest(), len(content))
+        part = Part(self._folder, name)
+        try:
+            part.file.write(content)
+            return self._keep(part, name, known)
+        finally:
+            part.discard()
+
+    def _keep(self, part: Part, name: str, known: Saved) -> Saved:
+        """Look into a file that is written, store its thumbnail, then give it its name."""
+        kind = _kind_named(name)
+        part.file.flush()
+        if kind.type != "image":
+            clip = read_clip(part.file, kind)
+            saved = replace(known, duration_s=clip.duration_s, width=clip.width, height=clip.height)
+            part.keep(name)
+            return saved
+        part.file.seek(0)
+        content = part.file.read(MAX_PICTURE_BYTES + 1)
+        saved, thumbnail = _look(known, content)
+        try:
+            if thumbnail:
+                write_whole(self._folder, _thumb_of(name), thumbnail)
+            part.keep(name)
+        except BaseException:
+            self._delete(name)
+            raise
+        return replace(saved, thumbnail=PREFIX + _thumb_of(name)) if thumbnail else saved
+
+    def _read(self, name: str) -> bytes:
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        with open(os.open(self._folder / name, flags), "rb") as file:  # noqa: PTH123  # a descriptor, not a path
+            return file.read()
+
+    def _delete(self, name: str) -> None:
+        (self._folder / name).unlink(missing_ok=True)
+        (self._folder / _thumb_of(name)).unlink(missing_ok=True)
+
+    def _sweep(self, older_than_s: float) -> int:
+        stale = leftovers(self._folder, older_than_s)
+        for thumb in self._folder.glob(f"image_*{THUMB}"):
+            stem = thumb.name.removesuffix(THUMB)
+            has_file = any((self._folder / f"{stem}.{ending}").exists() for ending in BY_EXTENSION)
+            if _NAME.fullmatch(thumb.name) and not has_file and is_older(thumb, older_than_s):
+                stale.append(thumb)
+        for path in stale:
+            path.unlink(missing_ok=True)
+        return len(stale)
+
+
+def _new_name(kind: Kind | None) -> str:
+    if kind is None:
+        raise ValidationFailed(f"The file made is none of {', '.join(sorted(BY_EXTENSION))}: it was not stored")
+    return f"{kind.type}_{secrets.token_hex(6)}.{kind.extension}"
+
+
+def _thumb_of(name: str) -> str:
+    return name.partition(".")[0] + THUMB
+
+
+def _kind_named(name: str) -> Kind:
+    return BY_EXTENSION[PurePosixPath(name).suffix[1:]]
+
+
+def _about(name: str, file_sha256: str, size_bytes: int) -> Saved:
+    kind = _kind_named(name)
+    return Saved(PREFIX + name, kind.type, kind.content_type, size_bytes, file_sha256)
+
+
+def _look(known: Saved, content: bytes) -> tuple[Saved, bytes | None]:
+    """A picture's facts and thumbnail; for one too large to be decoded, what its header says."""
+    from spoonkernel.media.pictures import read_picture
+
+    width, height = size_px(content) or (None, None)
+    named = replace(known, width=width, height=height)
+    if len(content) > MAX_PICTURE_BYTES:
+        return replace(named, warning=f"Stored without thumbnail: larger than {MAX_PICTURE_BYTES} bytes"), None
+    try:
+        facts = read_picture(content)
+    except PayloadTooLarge as error:
+        return replace(named, warning=f"Stored without thumbnail: {error.message}"), None
+    warning = "" if facts.pixel_sha256 else f"Stored without a hash of its pixels: {facts.frames} frames are too many"
+    saved = replace(
+        named,
+        width=facts.width,
+        height=facts.height,
+        duration_s=facts.duration_s,
+        pixel_sha256=facts.pixel_sha256,
+        warning=warning,
+    )
+    return saved, facts.thumbnail
+
+
+def _take(part: Part, digest: "hashlib._Hash", piece: bytes) -> None:
+    part.file.write(piece)
+    digest.update(piece)

@@ -1,0 +1,44 @@
+"""Copying outputs from a server that does not give them."""
+
+import httpx
+import pytest
+
+from spoonkernel.comfy.client import ComfyClient
+from spoonkernel.comfy.http import Pacing
+from spoonkernel.comfy.jobs import Output
+from spoonkernel.engine.outputs import OutputCopier
+from spoonkernel.errors import ProviderConnectionError
+from spoonkernel.media import MediaFolder
+
+SOUND = bytes.fromhex("524946462400000057415645666d74201000000001000100401f0000401f0000010008006461746100000000")
+
+
+class Row:
+    profile_id = "p"
+
+
+def client(status):
+    def answer(request):
+        return httpx.Response(200, content=SOUND) if "good" in str(request.url) else httpx.Response(status)
+
+    return ComfyClient(httpx.MockTransport(answer), "http://comfy.test", pacing=Pacing(retries=0))
+
+
+MADE = [Output("1", "audio", 0, "good.wav"), Output("1", "audio", 1, "bad.wav")]
+
+
+async def test_a_server_that_fails_is_asked_again_and_nothing_is_left_behind(tmp_path):
+    with pytest.raises(ProviderConnectionError):
+        await OutputCopier(MediaFolder(tmp_path)).copy(client(500), Row, MADE)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(("status", "last_try"), [(500, True), (404, False), (403, False), (400, False)])
+async def test_what_cannot_be_had_is_a_warning_and_the_rest_is_copied(tmp_path, status, last_try):
+    copied = await OutputCopier(MediaFolder(tmp_path)).copy(client(status), Row, MADE, last_try=last_try)
+    assert [(one.filename, one.content is not None) for one in copied.outputs] == [
+        ("good.wav", True),
+        ("bad.wav", False),
+    ]
+    assert len(copied.warnings) == 1
+    assert copied.warnings[0].startswith("bad.wav was not copied: ")
