@@ -80,9 +80,9 @@ class Workbench:
         connections = await opened.enter_async_context(Connections(config, profiles, settings, vault))
         self.chat = ChatService(connections, profiles, usage)
         self.models = ModelService(config, connections, profiles, usage)
-        self.profiles = ProfileService(profiles, connections, vault, self.media)
         self.settings = SettingsService(settings, connections, vault)
-        comfy, overheard = await self._open_comfyui(opened, database, connections, profiles)
+        submissions, comfy, overheard = await self._open_comfyui(opened, database, connections, profiles)
+        self.profiles = ProfileService(profiles, connections, vault, submissions)
 
         runs = ProviderRuns(self.chat, connections, comfy)
         engine = await opened.enter_async_context(
@@ -94,8 +94,8 @@ class Workbench:
 
     async def _open_comfyui(
         self, opened: AsyncExitStack, database: Database, connections: Connections, profiles: ProfileRepo
-    ) -> tuple[ComfyRuns, Overheard]:
-        """The four rooms of ComfyUI; returns the runner of its tasks, and who hears of other processes' generations."""
+    ) -> tuple[Submissions, ComfyRuns, Overheard]:
+        """The four rooms of ComfyUI; returns what submits, what runs tasks, and who hears of other processes' runs."""
         sessions, workflows, generations = SessionRepo(database), WorkflowRepo(database), GenerationRepo(database)
         servers = ComfyProfiles(self.config, profiles, workflows, connections)
         watch = await opened.enter_async_context(
@@ -103,7 +103,13 @@ class Workbench:
         )
         ingredients = Ingredients(servers)
         submissions = Submissions(
-            generations, workflows, servers=servers, ingredients=ingredients, watch=watch, bus=self._bus
+            generations,
+            workflows,
+            servers=servers,
+            ingredients=ingredients,
+            watch=watch,
+            bus=self._bus,
+            media=self.media,
         )
         reproducer = Reproducer(generations, servers, submissions, watch, self.media)
         self.comfyui = ComfyUIService(servers, submissions, sessions, generations, self.media)
@@ -121,7 +127,7 @@ class Workbench:
             tasks=TaskRepo(database),
             media=self.media,
         )
-        return runs, watch.overheard
+        return submissions, runs, watch.overheard
 
 
 def _bus(config: Config) -> AbstractAsyncContextManager[Bus]:

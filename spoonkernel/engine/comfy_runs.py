@@ -80,6 +80,7 @@ class ComfyRuns:
             workflow_id=None if workflow_id is None else str(workflow_id),
             parameters=parameters | (nested or {}),
             task_id=task.id,
+            needs_prompt=False,
         )
 
     async def _session(self, profile_id: str) -> SessionRow:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import mimetypes
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,15 +66,15 @@ class OutputCopier:
             ProviderConnectionError: the server does not answer now; try again. Not on the `last_try`.
         """
         copied = Copied()
-        counts: dict[str, int] = {}
+        counts: Counter[tuple[str, bool]] = Counter()  # a node's texts are no part of its batch of pictures
         try:
             for one in made:
-                index = counts.get(one.node_id, 0)
-                counts[one.node_id] = index + 1
+                index = counts[one.node_id, one.filename is None]
+                counts[one.node_id, one.filename is None] += 1
                 await self._one(client, row, one, index, copied, last_try=last_try)
             for node_id, content in sent:
-                index = counts.get(node_id, 0)
-                counts[node_id] = index + 1
+                index = counts[node_id, False]
+                counts[node_id, False] += 1
                 await self._sent(row, node_id, index, content, copied)
         except BaseException:
             await self.discard(copied)

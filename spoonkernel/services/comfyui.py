@@ -189,5 +189,7 @@ def _shown(found: GenerationMetadata) -> ImageMetadata:
         else:
             ran["prompt"] = ran.pop("prompt_text", None)
             ran["loras"] = [str(one.get("name")) for one in ran.pop("loras", None) or ()]
+            # the graph has the files' names as ComfyUI knows them, texts have them without folder and ending
+            values |= {name: ran[name] for name in ("checkpoint_name", "loras") if ran.get(name)}
             values |= {name: ran[name] for name, value in values.items() if not value and value != 0 and ran.get(name)}
     return ImageMetadata.model_validate(values)

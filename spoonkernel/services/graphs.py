@@ -21,6 +21,7 @@ from spoonkernel.comfy.graph import Input, inputs, is_ui_workflow, reachable, ti
 from spoonkernel.comfy.limits import as_number
 from spoonkernel.comfy.object_info import SEED_MAX, ObjectInfo
 from spoonkernel.comfy.parameters import plan, read_values
+from spoonkernel.comfy.prompts import prompt_roles
 from spoonkernel.comfy.seeds import SeedMap, seed_map
 from spoonkernel.errors import ValidationFailed
 
@@ -59,6 +60,9 @@ class Prepared:
     warnings: tuple[str, ...] = field(default=())
 
 
+UNHEARD = "The prompt was left out: the workflow shows none"
+
+
 def graph_hash(graph: Mapping[str, Any]) -> str:
     """SHA-256 of the graph with its keys in order and without what ComfyUI ignores (`_meta`)."""
     bare = {key: {name: node[name] for name in ("class_type", "inputs") if name in node} for key, node in graph.items()}
@@ -72,6 +76,7 @@ def prepare(
     negative_prompt: str | None,
     object_info: ObjectInfo,
     adapts: bool = False,
+    needs_prompt: bool = True,
     now: datetime | None = None,
 ) -> Prepared:
     """Fill a workflow.
@@ -83,6 +88,7 @@ def prepare(
         negative_prompt: None leaves the workflow's own text.
         adapts: whether model files that the server does not have may be replaced by ones that it has: only in the
             workflows that Spoon brings, whose files are mere suggestions.
+        needs_prompt: whether a prompt that the workflow does not show is an error; else it is left out with a warning.
         now: the time that names of files tell (`%date:yyyy-MM-dd%`); None is this moment, in local time.
 
     Raises:
@@ -93,7 +99,8 @@ def prepare(
     template = {
         node_id: {**node, "inputs": {**inputs(node), **adapted.get(node_id, {})}} for node_id, node in template.items()
     }
-    prompts: dict[str, Any] = {"prompt_text": prompt_text} if prompt_text else {}
+    is_unheard = bool(prompt_text) and not needs_prompt and not prompt_roles(template, object_info).write_positive
+    prompts: dict[str, Any] = {"prompt_text": prompt_text} if prompt_text and not is_unheard else {}
     prompts |= {} if negative_prompt is None else {"negative_prompt": negative_prompt}
     seeds = seed_map(template, object_info)
     filled = _filled(template, _passes(layers, prompts), seeds, object_info)
@@ -108,7 +115,13 @@ def prepare(
         drawn=tuple(
             f"{one.node_id}.{one.field}" for one, seed in filled.drawn.items() if _value(filled.graph, one) == seed
         ),
-        warnings=(*_replaced(adapted, filled.graph, workflow_json), *ignored, *filled.warnings, *seeds.warnings),
+        warnings=(
+            *([UNHEARD] if is_unheard else []),
+            *_replaced(adapted, filled.graph, workflow_json),
+            *ignored,
+            *filled.warnings,
+            *seeds.warnings,
+        ),
     )
 
 

@@ -1,14 +1,14 @@
 """Profiles: stored connections, with their keys, defaults and models."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, Unpack
+from typing import Any, Protocol, Unpack
 
 from pydantic import JsonValue
 
 from spoonkernel.connections import Connections
 from spoonkernel.errors import BadRequest, Conflict, ValidationFailed
-from spoonkernel.media import MediaFolder
 from spoonkernel.providers.address import optional_url
 from spoonkernel.providers.base import ProviderModel
 from spoonkernel.providers.registry import PROVIDERS
@@ -33,9 +33,17 @@ from spoonkernel.vault import Vault
 LIMITS = ("concurrency", "rate_per_minute")
 
 
+class Runs(Protocol):
+    """The generations of profiles, as this room needs them."""
+
+    async def stop_all(self, profile_id: str) -> None: ...
+
+    async def delete_files(self, paths: Iterable[str]) -> None: ...
+
+
 class ProfileService:
-    def __init__(self, rows: ProfileRepo, connections: Connections, vault: Vault, media: MediaFolder) -> None:
-        self._rows, self._connections, self._vault, self._media = rows, connections, vault, media
+    def __init__(self, rows: ProfileRepo, connections: Connections, vault: Vault, runs: Runs) -> None:
+        self._rows, self._connections, self._vault, self._runs = rows, connections, vault, runs
 
     async def list(self, *, provider: ProviderName | None = None) -> Rows[Profile]:
         if provider is not None and provider not in PROVIDERS:
@@ -113,10 +121,10 @@ class ProfileService:
         if used and not force:
             counts = " and ".join(f"{count} {what}" for what, count in used.items())
             raise Conflict(f"Profile {profile_id} is used by {counts}: delete it with ?force=true to delete them too")
+        await self._runs.stop_all(profile_id)
         paths = await self._rows.delete(profile_id)
         self._connections.forget()
-        for path in paths:
-            await self._media.delete(path)
+        await self._runs.delete_files(paths)
 
     async def models(self, profile_id: str) -> Rows[ProfileModel]:
         return [ProfileModel.model_validate(row._asdict()) for row in await self._rows.models(profile_id)]

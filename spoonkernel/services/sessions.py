@@ -62,7 +62,7 @@ class SessionService:
 
     async def delete(self, session_id: str) -> None:
         row = await self._rows.get(session_id)
-        for generation in await self._generations.open_of(row.id):
+        for generation in await self._generations.open_of(session_id=row.id):
             await self._runs.stop(generation)
         for path in await self._rows.delete(row.id):
             await self._media.delete(path)

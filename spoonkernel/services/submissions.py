@@ -3,13 +3,14 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from spoonkernel.bus import Bus
 from spoonkernel.comfy.object_info import ObjectInfo
 from spoonkernel.errors import Conflict, NotFound, ValidationFailed
+from spoonkernel.media import MediaFolder
 from spoonkernel.services.checks import storable
 from spoonkernel.services.comfy_profiles import ComfyProfiles
 from spoonkernel.services.graphs import PROMPTS, Prepared, merged, prepare
@@ -40,6 +41,8 @@ class Request:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
     task_id: str | None = None
+    needs_prompt: bool = True
+    """Whether a prompt for a workflow that shows none is an error; else it is left out, with a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,10 @@ class Submissions:
         ingredients: Ingredients,
         watch: Watches,
         bus: Bus,
+        media: MediaFolder,
     ) -> None:
         self._rows, self._workflows, self._servers = rows, workflows, servers
-        self._ingredients, self._watch, self._bus = ingredients, watch, bus
+        self._ingredients, self._watch, self._bus, self._media = ingredients, watch, bus, media
 
     async def create(self, request: Request) -> Generation:
         """Fill the workflow, store the row, submit it; returns the row once ComfyUI has taken it."""
@@ -101,7 +105,7 @@ class Submissions:
         remembered = session.last_parameters if session.current_workflow_id == workflow.id else {}
         layers = [merged(layer) for layer in (workflow.default_parameters, remembered, request.parameters)]
         prompts = _taken(layers) | _given(request)
-        prepared = await self._prepare(profile, workflow, layers, prompts)
+        prepared = await self._prepare(profile, workflow, layers, prompts, needs_prompt=request.needs_prompt)
         values = {
             "session_id": session.id,
             "workflow_id": workflow.id,
@@ -177,6 +181,16 @@ class Submissions:
         """Cancel a generation. False when it had ended."""
         return await self._watch.cancel(row)
 
+    async def stop_all(self, profile_id: str) -> None:
+        """Cancel whatever runs on a profile's server for us."""
+        for row in await self._rows.open_of(profile_id=profile_id):
+            await self._watch.cancel(row)
+
+    async def delete_files(self, paths: Iterable[str]) -> None:
+        """Delete files of the media folder, by their paths."""
+        for path in paths:
+            await self._media.delete(path)
+
     async def _workflow(self, request: Request, profile: ProfileRow) -> WorkflowRow:
         """The one that is named, else the session's current one, else the profile's default."""
         if request.workflow_id is not None:
@@ -194,6 +208,8 @@ class Submissions:
         workflow: WorkflowRow,
         layers: Sequence[Mapping[str, Any]],
         prompts: Mapping[str, str],
+        *,
+        needs_prompt: bool,
     ) -> Prepared:
         """Fill the workflow. What seems wrong is looked at again with what the server offers at this moment."""
 
@@ -205,6 +221,7 @@ class Submissions:
                 negative_prompt=prompts.get("negative_prompt"),
                 object_info=info,
                 adapts=self._servers.is_shipped(workflow),
+                needs_prompt=needs_prompt,
             )
 
         info = await self._servers.object_info(profile)

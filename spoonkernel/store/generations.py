@@ -78,11 +78,11 @@ class GenerationRepo:
         query = query.order_by(comfyui_generations.c.created_at.desc(), comfyui_generations.c.id.desc()).limit(1)
         return await self._database.read(lambda connection: connection.execute(query).first())
 
-    async def open_of(self, session_id: str) -> Sequence[GenerationRow]:
-        """The generations of a session that have not ended."""
-        query = _shown().where(
-            comfyui_generations.c.session_id == canonical_id(session_id), comfyui_generations.c.status.in_(OPEN)
-        )
+    async def open_of(self, *, session_id: str | None = None, profile_id: str | None = None) -> Sequence[GenerationRow]:
+        """The generations of a session, or of a profile, that have not ended."""
+        owner = {"session_id": session_id} if session_id is not None else {"profile_id": profile_id}
+        mine = [comfyui_generations.c[name] == canonical_id(value or "") for name, value in owner.items()]
+        query = _shown().where(*mine, comfyui_generations.c.status.in_(OPEN))
         return await self._database.read(lambda connection: connection.execute(query).all())
 
     async def delete(self, generation_id: str) -> list[str] | None:

@@ -1,6 +1,6 @@
 """One body, several workbenches: embedded and remote, on SQLite and on Postgres.
 
-The rooms of the text half run on all four pairs. Those of ComfyUI, whose tests run graphs, on the two that differ in both.
+The rooms of the text half run on all four pairs; those of ComfyUI, whose tests run graphs, on the two that differ most.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -42,3 +42,13 @@ async def test_what_cannot_be_had_is_a_warning_and_the_rest_is_copied(tmp_path, 
     ]
     assert len(copied.warnings) == 1
     assert copied.warnings[0].startswith("bad.wav was not copied: ")
+
+
+async def test_texts_of_a_node_are_no_part_of_its_batch(tmp_path):
+    made = [
+        Output("1", "text", 0, text="a caption"),
+        Output("1", "audio", 0, "good.wav"),
+        Output("1", "audio", 1, "good2.wav"),
+    ]
+    copied = await OutputCopier(MediaFolder(tmp_path)).copy(client(404), Row, made)
+    assert [(one.kind, one.index) for one in copied.outputs] == [("text", 0), ("audio", 0), ("audio", 1)]

@@ -13,6 +13,7 @@ Writer = Callable[[Shots, float, dict[str, str]], bytes]
 def webp(shots: Shots, fps: float, texts: dict[str, str]) -> bytes:
     """An animated WEBP, with the texts in its EXIF part as ComfyUI writes them (`prompt:{...}`)."""
     first, *more = [shot().convert("RGB") for shot in shots]
+    more = more or [first]  # of one picture it would be no sequence
     exif = first.getexif()
     for number, (name, text) in enumerate(texts.items()):
         exif[0x0110 - number] = f"{name}:{text}"

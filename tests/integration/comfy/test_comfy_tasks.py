@@ -168,3 +168,27 @@ async def _failed(spoon, row):
 
 async def _true(condition):
     return condition
+
+
+async def test_a_task_runs_a_workflow_that_shows_no_prompt_and_says_so(spoon):
+    picture_only = {
+        "1": node("EmptyImage", width=16, height=16, batch_size=1, color=7),
+        "2": node("SaveImage", images=["1", 0], filename_prefix="plain"),
+    }
+    made = await task(spoon, picture_only)
+    ended, (result,) = await done(spoon, made.id)
+    (row,) = await of_task(spoon, made.id)
+    assert (ended.status, result.type) == ("complete", "image")
+    assert row.warnings == ["The prompt was left out: the workflow shows none"]
+
+
+async def test_deleting_a_profile_stops_what_runs_on_it(spoon, sim):
+    sim.seconds_per_step = 0.05
+    row = await spoon.submit(parameters={"steps": 5_000})
+    await spoon.running(row)
+    await spoon.workbench.profiles.delete(spoon.session.profile_id, force=True)
+
+    async def idle():
+        return sim.queue.running is None
+
+    await until(idle)
