@@ -51,6 +51,8 @@ class Connections:
         self._config, self._profiles, self._settings, self._vault = config, profiles, settings, vault
         self._adapters: OrderedDict[tuple[str, str | None, str | None], Provider] = OrderedDict()
         self._fresh: dict[tuple[str, str | None], tuple[float, Connection]] = {}
+        self.changes = 0
+        """How often something has changed here: whoever keeps rows of profiles reads them again when this moves."""
         self._comfy: OrderedDict[tuple[str, str | None], ComfyClient] = OrderedDict()
 
     async def __aenter__(self) -> Self:
@@ -89,6 +91,7 @@ class Connections:
     def forget(self) -> None:
         """To be called after a profile or the settings of a provider have changed here."""
         self._fresh.clear()
+        self.changes += 1
 
     async def _look_up(self, provider: str, profile_id: str | None) -> Connection:
         if profile_id is not None:

@@ -143,6 +143,13 @@ def _comfy_sim(commands: "Commands") -> None:
         metavar="S",
         help="how long a step of a sampler takes (default: %(default)s); 0 is as fast as it goes",
     )
+    sim.add_argument(
+        "--seconds-per-prompt",
+        type=_seconds,
+        default=0.0,
+        metavar="S",
+        help="how long every prompt takes beside its steps (default: %(default)s)",
+    )
     sim.add_argument("--version", choices=("0.3.64", "0.38.1"), default="0.3.64", help="which ComfyUI to be")
 
 

@@ -36,6 +36,7 @@ async def _serve(args: argparse.Namespace) -> None:
         version=args.version,
         seconds_per_step=args.seconds_per_step,
     ) as sim:
+        sim.faults.prompt_s = args.seconds_per_prompt
         print(f"Simulated ComfyUI is ready at {sim.url}  (its pictures are drawn, not generated)", flush=True)
         print(f"Use it with: COMFYUI_URL={sim.url} spoon lab", flush=True)
         await stopping.wait()

@@ -94,7 +94,7 @@ class GenerationWatch:
             await self._keep()
         return self._id
 
-    async def submit(self, submission: Submission) -> None:
+    async def submit(self, submission: Submission) -> GenerationRow | None:
         """As the rooms need it; see `services.submissions.Watches`."""
         prepared = submission.prepared
         watched = Watched(
@@ -113,6 +113,7 @@ class GenerationWatch:
             await self._reports.failed(watched, error.message)
             raise
         await station.submit(watched)
+        return watched.row
 
     async def cancel(self, row: GenerationRow) -> bool:
         """Stop it wherever it is and end its row. False when it had ended."""

@@ -41,7 +41,7 @@ class Looks:
         self._hears, self._found, self._given_up = hears, found, given_up
         self._now = asyncio.Event()
         self._is_due = False
-        self._remaining = 0
+        self._remaining = self._dropped = 0
         self._away_since: float | None = None
 
     def soon(self) -> None:
@@ -51,18 +51,23 @@ class Looks:
 
     def told(self, remaining: int) -> None:
         """The server said how many prompts it holds, of all clients."""
+        self._dropped += max(0, self._remaining - remaining)
         self._remaining = remaining
-        if self._misses_some():
+        if self._watched and self._is_suspicious():
             self._now.set()
+
+    def heard_end(self) -> None:
+        """One of ours said its end: it is one of those that the server holds no longer."""
+        self._dropped -= 1
 
     async def run(self) -> None:
         """Look, until cancelled."""
         loop = asyncio.get_running_loop()
         pause_s = 0.0
         while True:
-            if not await self._next(pause_s) and not self._misses_some():
+            if not await self._next(pause_s) and not self._is_suspicious():
                 continue  # what seemed to be missing has said its end meanwhile
-            began = loop.time()
+            began, self._dropped = loop.time(), 0
             try:
                 await self._look()
                 self._away_since = None
@@ -85,10 +90,11 @@ class Looks:
         is_due, self._is_due = self._is_due, False
         return is_due
 
-    def _misses_some(self) -> bool:
-        """Whether the server holds fewer prompts than we have there: one ended unheard, or was deleted."""
+    def _is_suspicious(self) -> bool:
+        """Whether one of ours may have ended unheard, or was deleted: the server let go of more prompts than told us
+        their end (another client's is one of them), or holds fewer than we have there."""
         mine = sum(one.phase == "taken" and not one.progress.ended for one in self._watched.values())
-        return self._remaining < mine
+        return self._dropped > 0 or self._remaining < mine
 
     async def _look(self) -> None:
         wanted = [one.prompt_id for one in self._watched.values() if one.phase in {"taken", "unsent"}]

@@ -1,6 +1,5 @@
 """Copies what a run made into the media folder, with what its files need to say about how they were made."""
 
-import asyncio
 import json
 import logging
 import mimetypes
@@ -12,10 +11,9 @@ from typing import Any
 from spoonkernel.comfy.client import ComfyClient
 from spoonkernel.comfy.jobs import Output as Made
 from spoonkernel.errors import ProviderConnectionError, SpoonError
-from spoonkernel.media import MediaFolder, Saved, kind_of
+from spoonkernel.media import MediaFolder, Saved
 from spoonkernel.media.metadata.a1111_writer import a1111_parameters
 from spoonkernel.media.metadata.generation import Lora, plain_model
-from spoonkernel.media.png import embed_png_text
 from spoonkernel.store.generations import GenerationRow
 from spoonkernel.store.tasks import new_id
 from spoonkernel.types.base import utc_now
@@ -123,11 +121,11 @@ class OutputCopier:
             content, rest = await _up_to(pieces, MAX_PICTURE)
             if rest is not None:
                 return await self._media.save_stream(_chained(content, rest, pieces), max_bytes=MAX_FILE)
-        return await self._media.save_output(await _with_record(content, row, index))
+        return await self._media.save_output(content, _texts(row, index))
 
     async def _sent(self, row: GenerationRow, node_id: str, index: int, content: bytes, copied: Copied) -> None:
         try:
-            saved = await self._media.save_output(await _with_record(content, row, index))
+            saved = await self._media.save_output(content, _texts(row, index))
         except SpoonError as error:
             copied.warnings.append(f"A picture of node {node_id} was not stored: {error.message}")
             return
@@ -162,18 +160,11 @@ def _file_row(output: Output, profile_id: str) -> dict[str, Any]:
     }
 
 
-async def _with_record(content: bytes, row: GenerationRow, index: int) -> bytes:
-    """A PNG with A1111's text and Spoon's record beside what ComfyUI wrote; any other picture as it is.
+def _texts(row: GenerationRow, index: int) -> dict[str, str]:
+    """A1111's text and Spoon's record, which a PNG gets beside what ComfyUI wrote.
 
     ComfyUI writes `extra_pnginfo` as JSON, quotes and all, which A1111's readers do not take: so it is done here.
     """
-    kind = kind_of(content)
-    if kind is None or kind.extension != "png":
-        return content
-    return await asyncio.to_thread(embed_png_text, content, _texts(row, index))
-
-
-def _texts(row: GenerationRow, index: int) -> dict[str, str]:
     loras = [Lora(plain_model(one.get("name")) or "", one.get("strength_model")) for one in row.loras_used or ()]
     record = {
         "generation_id": row.id,

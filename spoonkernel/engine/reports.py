@@ -51,7 +51,9 @@ class GenerationReports:
         more: dict[str, Any] = {}
         if warnings and (row := await self._rows.find(watched.generation_id)) is not None:
             more["warnings"] = [*(row.warnings or []), *warnings]
-        await self._database.write(lambda tx: watching.accepted(tx, watched.generation_id, prompt_id, now, more))
+        watched.row = await self._database.write(
+            lambda tx: watching.accepted(tx, watched.generation_id, prompt_id, now, more)
+        )
 
     async def moved(self, watched: Watched) -> None:
         """It began, or is further."""
@@ -124,7 +126,7 @@ class GenerationReports:
             await self._database.write(lambda tx: watching.progressed(tx, values))
 
     async def _succeeded(self, watched: Watched, ran: Ran, *, last_try: bool) -> None:
-        row = await self._rows.find(watched.generation_id, whole=True)
+        row = watched.row or await self._rows.find(watched.generation_id, whole=True)
         if row is None:
             return
         client = self._connections.comfy(watched.profile)

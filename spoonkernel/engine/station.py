@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from spoonkernel.comfy.client import ComfyClient
 from spoonkernel.comfy.jobs import JobState, Ran, Submitted
-from spoonkernel.comfy.messages import Message, NodeText, Preview, Status, prompt_id_of
+from spoonkernel.comfy.messages import Executing, Message, NodeText, Preview, Status, prompt_id_of
 from spoonkernel.comfy.previews import PreviewGate
 from spoonkernel.comfy.socket import ComfySocket, Connected, Disconnected
 from spoonkernel.engine.looks import Looks
@@ -200,6 +200,8 @@ class Station:
 
     async def _told(self, watched: Watched, frame: Message | NodeText) -> None:
         watched.progress.feed(frame)
+        if isinstance(frame, Executing) and frame.node is None:
+            self._looks.heard_end()
         await self._reports.moved(watched)
         if watched.progress.settled and watched.phase == "taken":  # before that, the answer with its warnings is due
             self._end(watched)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from spoonkernel.comfy.progress import RunProgress
+from spoonkernel.store.generations import GenerationRow
 from spoonkernel.store.profiles import ProfileRow
 
 MAX_SENT = 64  # pictures of one run that are kept when they come over the socket only
@@ -38,6 +39,8 @@ class Watched:
     phase: Phase = "unsent"
     client_id: str | None = None
     unsent: Unsent | None = None
+    row: GenerationRow | None = None
+    """Its row without graphs, as it was when ComfyUI had taken it; None where another process submitted it."""
     started_at: datetime | None = None
     published_s: float = 0.0
     published_node: str | None = None

@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
@@ -15,6 +15,7 @@ from spoonkernel.media.clips import read_clip
 from spoonkernel.media.kinds import BY_EXTENSION, HEAD_BYTES, Kind, kind_of, size_px
 from spoonkernel.media.metadata import GenerationMetadata, read_metadata
 from spoonkernel.media.parts import Part, is_older, leftovers, write_whole
+from spoonkernel.media.png import embed_png_text
 from spoonkernel.types.base import Media, MediaType
 
 if TYPE_CHECKING:  # Pillow is loaded with the first picture that is looked into
@@ -83,8 +84,10 @@ class MediaFolder:
         await self._finish(name, lambda: write_whole(self._folder, name, content))
         return PREFIX + name
 
-    async def save_output(self, content: bytes) -> Saved:
+    async def save_output(self, content: bytes, texts: Mapping[str, str] | None = None) -> Saved:
         """Store a file as `save` does, with its thumbnail, and say what is in it.
+
+        A PNG gets `texts` written into it, by keyword; other files are stored as they are.
 
         A picture that is too large to be decoded (an upscale of 16,000 px) is stored all the same, without thumbnail.
 
@@ -94,7 +97,7 @@ class MediaFolder:
         kind = kind_of(content)
         name = _new_name(kind)
         async with self._decoding:
-            return await self._finish(name, lambda: self._save_output(name, content))
+            return await self._finish(name, lambda: self._save_output(name, _with_texts(name, content, texts)))
 
     async def save_stream(self, pieces: AsyncIterable[bytes], *, max_bytes: int) -> Saved:
         """Store a file that is still arriving, without holding it in memory. Nothing is left if it does not end well.
@@ -227,6 +230,10 @@ class MediaFolder:
         for path in stale:
             path.unlink(missing_ok=True)
         return len(stale)
+
+
+def _with_texts(name: str, content: bytes, texts: Mapping[str, str] | None) -> bytes:
+    return embed_png_text(content, texts) if texts and name.endswith(".png") else content
 
 
 def _new_name(kind: Kind | None) -> str:

@@ -22,7 +22,7 @@ from spoonkernel.comfy.object_info import ObjectInfo
 from spoonkernel.comfy.parameters import extract
 from spoonkernel.comfy.templates import Template, shipped
 from spoonkernel.config import Config
-from spoonkernel.connections import Connections
+from spoonkernel.connections import FRESH_S, Connections
 from spoonkernel.errors import BadRequest, SpoonError
 from spoonkernel.store.profiles import ProfileRepo, ProfileRow
 from spoonkernel.store.workflows import WorkflowRepo, WorkflowRow
@@ -60,6 +60,7 @@ class ComfyProfiles:
         self._config, self._profiles, self._workflows = config, profiles, workflows
         self._connections = connections
         self._equipped: dict[str, frozenset[str]] = {}
+        self._rows: dict[str, tuple[int, float, ProfileRow]] = {}
         self._facts: dict[tuple[str, str | None], ServerFacts] = {}
 
     async def all(self) -> Sequence[ProfileRow]:
@@ -86,10 +87,15 @@ class ComfyProfiles:
                     "`spoon comfy-sim` starts a simulated one to try things with"
                 )
             return rows[0]
+        now = asyncio.get_running_loop().time()
+        kept = self._rows.get(profile_id)
+        if kept is not None and kept[0] == self._connections.changes and now < kept[1]:
+            return kept[2]
         row = await self._profiles.get(profile_id)
         if row.provider != "comfyui":
             raise BadRequest(f"Profile {profile_id} ({row.name}) is for {row.provider}: name one for comfyui")
         await self._equip(row.id)
+        self._rows[profile_id] = self._connections.changes, now + FRESH_S, row
         return row
 
     @property

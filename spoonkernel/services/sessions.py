@@ -84,10 +84,11 @@ class SessionService:
             workflow_id=workflow_id,
             parameters=parameters or {},
         )
-        session = await self._rows.bare(session_id)
+        session, workflow = await self._rows.with_workflow(session_id, body.workflow_id)
         request = Request(
             session=session,
             workflow_id=body.workflow_id,
+            workflow=workflow,
             prompt_text=body.prompt_text,
             negative_prompt=body.negative_prompt,
             parameters=body.parameters,

@@ -38,6 +38,8 @@ class Request:
     prompt_text: str | None
     negative_prompt: str | None = None
     workflow_id: str | None = None
+    workflow: WorkflowRow | None = None
+    """The one that `workflow_id`, or the session, names, where it has been read already."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
     task_id: str | None = None
@@ -64,8 +66,11 @@ class Watches(Protocol):
         """The name under which to store a row that is about to be submitted: it keeps others from taking it over."""
         ...
 
-    async def submit(self, submission: Submission) -> None:
-        """Give it to ComfyUI and follow it from there. Raises what ComfyUI said; the row then says it too."""
+    async def submit(self, submission: Submission) -> GenerationRow | None:
+        """Give it to ComfyUI and follow it from there; returns its row as it is then, if it has not ended meanwhile.
+
+        Raises what ComfyUI said; the row then says it too.
+        """
         ...
 
     async def cancel(self, row: GenerationRow) -> bool:
@@ -174,8 +179,8 @@ class Submissions:
             prepared if graph is None else replace(prepared, graph=dict(graph)),
             png_info(row, prepared.ui_workflow),
         )
-        await self._watch.submit(submission)
-        return as_generation(await self._rows.find(generation_id) or row)
+        taken = await self._watch.submit(submission)
+        return as_generation(taken or await self._rows.find(generation_id) or row)
 
     async def stop(self, row: GenerationRow) -> bool:
         """Cancel a generation. False when it had ended."""
@@ -193,6 +198,8 @@ class Submissions:
 
     async def _workflow(self, request: Request, profile: ProfileRow) -> WorkflowRow:
         """The one that is named, else the session's current one, else the profile's default."""
+        if request.workflow is not None:
+            return request.workflow
         if request.workflow_id is not None:
             return await self._workflows.bare(request.workflow_id)
         if request.session.current_workflow_id is not None:

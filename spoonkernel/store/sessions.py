@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, case, func, select
+from sqlalchemy import Connection, Row, Select, bindparam, case, func, select
 
 from spoonkernel.errors import NotFound
 from spoonkernel.store.columns import canonical_id
 from spoonkernel.store.engine import Database, Transaction
 from spoonkernel.store.generations import delete_generations
-from spoonkernel.store.tables import comfyui_generations, comfyui_sessions, profiles
+from spoonkernel.store.tables import comfyui_generations, comfyui_sessions, comfyui_workflows, profiles
 
 SessionRow = Row[Any]
 
@@ -39,13 +39,20 @@ class SessionRepo:
             raise NotFound(f"Session {session_id} not found")
         return row
 
-    async def bare(self, session_id: str) -> SessionRow:
-        """One session without names and counts, which cost a look at all its generations. Raises `NotFound`."""
+    async def with_workflow(self, session_id: str, workflow_id: str | None) -> tuple[SessionRow, Row[Any] | None]:
+        """A session without names and counts, which cost a look at all its generations, and the workflow that is named,
+        else its current one, in one read. Raises `NotFound` for the session only."""
         row_id = canonical_id(session_id)
-        row = await self._database.read(lambda c: c.execute(_bare(), {"its_id": row_id}).first()) if row_id else None
-        if row is None:
+
+        def read(connection: Connection) -> tuple[SessionRow | None, Row[Any] | None]:
+            session = connection.execute(_bare(), {"its_id": row_id}).first()
+            wanted = canonical_id(workflow_id) if workflow_id is not None else session and session.current_workflow_id
+            return session, connection.execute(_workflow(), {"its_id": wanted}).first() if wanted else None
+
+        session, workflow = await self._database.read(read) if row_id else (None, None)
+        if session is None:
             raise NotFound(f"Session {session_id} not found")
-        return row
+        return session, workflow
 
     async def of_workflow(self, workflow_id: str) -> SessionRow | None:
         """The session that used this workflow last."""
@@ -82,6 +89,11 @@ class SessionRepo:
 @lru_cache(maxsize=1)
 def _bare() -> Select[Any]:
     return select(comfyui_sessions).where(comfyui_sessions.c.id == bindparam("its_id"))
+
+
+@lru_cache(maxsize=1)
+def _workflow() -> Select[Any]:
+    return select(comfyui_workflows).where(comfyui_workflows.c.id == bindparam("its_id"))
 
 
 def _counted() -> Select[Any]:

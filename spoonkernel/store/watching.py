@@ -10,16 +10,20 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, exists, not_, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from spoonkernel.store.engine import Transaction
 from spoonkernel.store.generations import OPEN, GenerationRow
 from spoonkernel.store.tables import comfyui_files, comfyui_generations, watchers
 
 
-def accepted(tx: Transaction, generation_id: str, prompt_id: str, now: datetime, more: Mapping[str, Any]) -> bool:
-    """ComfyUI has taken it; `more` is written with that. False when the row has ended, or is gone, meanwhile."""
-    values = {"status": "running", "prompt_id": prompt_id, "submitted_at": now, **more}
-    return bool(tx.run_update(_while_open(), open_id=generation_id, **values))
+def accepted(
+    tx: Transaction, generation_id: str, prompt_id: str, now: datetime, more: Mapping[str, Any]
+) -> GenerationRow | None:
+    """ComfyUI has taken it; `more` is written with that. Returns its row without graphs, or None when the row has
+    ended, or is gone, meanwhile."""
+    values = {"rev": tx.rev, "status": "running", "prompt_id": prompt_id, "submitted_at": now, **more}
+    return tx.connection.execute(_taken(), {"open_id": generation_id, **values}).first()
 
 
 def progressed(tx: Transaction, values: Mapping[str, Mapping[str, Any]]) -> None:
@@ -91,6 +95,12 @@ def _while_open() -> Update:
     """Changes one generation that has not ended."""
     here = comfyui_generations.c.id == bindparam("open_id")
     return update(comfyui_generations).where(here, comfyui_generations.c.status.in_(OPEN))
+
+
+@lru_cache(maxsize=1)
+def _taken() -> ReturningUpdate[Any]:
+    graphs = {"workflow_json", "ui_workflow"}
+    return _while_open().returning(*(column for column in comfyui_generations.c if column.name not in graphs))
 
 
 def _orphaned(now: datetime) -> ColumnElement[bool]:

@@ -13,6 +13,16 @@ from spoonkernel.types.chat import Delta, Usage
 from spoonkernel.types.tasks import Task
 
 
+class Elsewhere:
+    """Runs of another provider: asked for none of these tasks."""
+
+    async def run(self, task, profile_id, report):
+        raise AssertionError(f"{task.provider} is not ComfyUI")
+
+
+NO_COMFYUI = Elsewhere()
+
+
 class Chat:
     def __init__(self, *deltas):
         self.deltas, self.asked, self.closed = deltas, None, False
@@ -55,7 +65,7 @@ async def test_text_is_the_stream_collected_with_what_the_provider_said_about_it
     chat = Chat(Delta(text="a"), Delta(text="b"), end)
     steps = []
     options = {"model": "m", "profileId": "p", "max_tokens": 4, "seed": 7}
-    (made,) = await ProviderRuns(chat, One(None)).run(task(options=options), "p", steps.append)
+    (made,) = await ProviderRuns(chat, One(None), NO_COMFYUI).run(task(options=options), "p", steps.append)
     assert made.content == b"ab"
     assert made.metadata == {
         "model": "m-1",
@@ -73,14 +83,14 @@ async def test_text_is_the_stream_collected_with_what_the_provider_said_about_it
 async def test_progress_stays_below_one_when_the_answer_is_longer_than_expected():
     steps = []
     chat = Chat(*[Delta(text="x")] * 5, Delta(finish_reason="length"))
-    await ProviderRuns(chat, One(None)).run(task(options={"max_tokens": 2}), None, steps.append)
+    await ProviderRuns(chat, One(None), NO_COMFYUI).run(task(options={"max_tokens": 2}), None, steps.append)
     assert max(steps) == 0.99
 
 
 async def test_cancelling_closes_the_stream_behind_it():
     chat = Chat(*[Delta(text="x")] * 1_000_000)
     started = asyncio.Event()
-    run = asyncio.create_task(ProviderRuns(chat, One(None)).run(task(), None, lambda _: started.set()))
+    run = asyncio.create_task(ProviderRuns(chat, One(None), NO_COMFYUI).run(task(), None, lambda _: started.set()))
     await asyncio.wait_for(started.wait(), 5)
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -90,14 +100,16 @@ async def test_cancelling_closes_the_stream_behind_it():
 
 async def test_an_answer_that_the_content_filter_emptied_is_a_refusal():
     with pytest.raises(ProviderRefused, match="content filter"):
-        await ProviderRuns(Chat(Delta(finish_reason="content_filter")), One(None)).run(task(), None, lambda _: None)
+        await ProviderRuns(Chat(Delta(finish_reason="content_filter")), One(None), NO_COMFYUI).run(
+            task(), None, lambda _: None
+        )
 
 
 async def test_an_image_takes_the_profiles_defaults_under_the_tasks_options():
     painter = Painter(Made("image", b"png", "image/png", {"width": 2}))
     connections = One(painter, default_model="dall-e", options={"quality": "low", "size": "small"})
     wanted = task(type="image", options={"size": "big", "seed": 5, "profileId": "p", "timeout_s": 9})
-    (made,) = await ProviderRuns(Chat(), connections).run(wanted, "p", lambda _: None)
+    (made,) = await ProviderRuns(Chat(), connections, NO_COMFYUI).run(wanted, "p", lambda _: None)
     assert painter.call.options == {"quality": "low", "size": "big", "seed": 5}
     assert made.metadata == {"model": "dall-e", "seed": 5, "width": 2}
 
@@ -114,4 +126,4 @@ async def test_an_image_takes_the_profiles_defaults_under_the_tasks_options():
 async def test_media_that_cannot_be_made_says_why(adapter, kind, model, error, words):
     wanted = task(type=kind, options={"timeout_s": 0.05, **({"model": model} if model else {})})
     with pytest.raises(error, match=words):
-        await ProviderRuns(Chat(), One(adapter)).run(wanted, None, lambda _: None)
+        await ProviderRuns(Chat(), One(adapter), NO_COMFYUI).run(wanted, None, lambda _: None)

@@ -91,6 +91,8 @@ class Executor:
                 del kept[mark]
         cached = [node_id for node_id, mark in marks.items() if mark in self._outputs]
         await self._tell(run, "execution_cached", {"nodes": cached})
+        if self._faults.prompt_s:
+            await self._pause(self._faults.prompt_s)
         waiting = ExecutionList(item.prompt, self._catalog, lambda node_id: marks.get(node_id) in self._outputs)
         for output in item.outputs:
             waiting.add(output)

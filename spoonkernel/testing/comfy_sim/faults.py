@@ -9,12 +9,14 @@ class Faults:
     """The state of every fault; none of them is on at first.
 
     Attributes:
+        prompt_s: how long every prompt takes beside its steps; a real server's own work is a few milliseconds.
         history_delay_s: how long after `execution_success` a run reaches the history.
         answer_delay_s: how long the answers of a route take, by its path without `/api` (`/history/{prompt_id}`).
         lost_answers: how many further POSTs to `/prompt` are accepted and then not answered.
     """
 
     def __init__(self) -> None:
+        self.prompt_s = 0.0
         self.history_delay_s = 0.0
         self.answer_delay_s: dict[str, float] = {}
         self.lost_answers = 0
