@@ -10,7 +10,7 @@ MAX_BYTES = 2_000_000  # bundles and notebooks make most of it
 
 
 def expected() -> set[str]:
-    """Every source file and notebook of the checkout under its name in the wheel, and the built bundles."""
+    """Every source file, data file and notebook of the checkout under its name in the wheel, and the built bundles."""
     names = {
         path.relative_to(base).as_posix()
         for base in (ROOT, ROOT / "server", ROOT / "widgets")
@@ -20,7 +20,8 @@ def expected() -> set[str]:
     notebooks = {f"spoonkernel/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
     bundles = {f"spoonwidgets/static/{name}.js" for name in ("chat", "tasks")}
     marks = {f"{package}/py.typed" for package in TOP_LEVEL}
-    return names | notebooks | bundles | marks | {"spoonkernel/store/migrations/script.py.mako"}
+    data = {path.relative_to(ROOT).as_posix() for path in (ROOT / "spoonkernel").rglob("*.json")}
+    return names | data | notebooks | bundles | marks | {"spoonkernel/store/migrations/script.py.mako"}
 
 
 def main(wheel: Path) -> None:
