@@ -8,6 +8,7 @@ read the installed ones.
 import contextlib
 import importlib.util
 import os
+import random
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 START_S = 30.0
+PORTS = (20_000, 32_000)  # below those that Linux gives out by itself (net.ipv4.ip_local_port_range)
 
 
 class Postgres:
@@ -159,9 +161,13 @@ def running(server: Any) -> Iterator[Any]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that the system gives to nobody who asks for any: clients of a server that is gone ask its port for a while,
+    and would else reach whichever server of another test got it next."""
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _environment() -> dict[str, str]:
