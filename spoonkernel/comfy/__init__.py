@@ -1,7 +1,7 @@
 """ComfyUI: what its graphs mean (pure), and how its server is spoken to (`client`, `socket`).
 
-For other programs: `comfy.convert.to_api`, `comfy.seeds.seed_map`, `comfy.prompts.prompt_roles`, `comfy.parameters.extract`
-and `fill`. These parts are loaded when they are first named.
+For other programs: `comfy.convert.to_api`, `comfy.seeds.seed_map`, `comfy.prompts.prompt_roles`, and
+`comfy.parameters.extract` and `fill`. These parts are loaded when they are first named.
 """
 
 from importlib import import_module

@@ -1,7 +1,6 @@
 """One body, two workbenches: embedded on SQLite, and remote on Postgres.
 
-Each test runs on the two pairs that differ most. The remote workbench is the embedded one behind a server, so the two other
-pairs go through nothing that these do not.
+The remote workbench is the embedded one behind a server, so the two other pairs go through nothing that these do not.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
