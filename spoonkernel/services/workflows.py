@@ -1,6 +1,8 @@
 """Workflows: graphs that are kept, read for what can be set in them."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Unpack
 
@@ -32,6 +34,7 @@ from spoonkernel.types.workflows import (
     WorkflowUpdate,
 )
 
+ASK_S = 2.0  # how long a server that does not answer may hold up the reading of a workflow
 MAX_WORKFLOW_BYTES = 8 * 2**20  # ComfyUI's own collection has none above 1 MB
 
 
@@ -83,7 +86,17 @@ class WorkflowService:
         return await self.get(workflow_id)
 
     async def get(self, workflow_id: str) -> Workflow:
-        return _shown(await self._rows.get(workflow_id))
+        row = await self._rows.get(workflow_id)
+        values = row._asdict()
+        # ranges and choices are the server's of this moment; what is stored is for when it is away, or has changed so
+        # much that the workflow does not fit it any more
+        with suppress(ValidationFailed, TimeoutError):
+            async with asyncio.timeout(ASK_S):
+                info = await self._servers.object_info(await self._servers.get(row.profile_id))
+            if len(info):
+                graph = _graph(row.workflow_json, info)
+                values["extracted_parameters"] = [one.to_wire() for one in extract(graph, info)]
+        return Workflow.model_validate(values)
 
     async def update(self, workflow_id: str, **changes: Unpack[WorkflowChanges]) -> Workflow:
         return await self._change(workflow_id, checked(WorkflowUpdate, **changes).given())
@@ -171,7 +184,3 @@ def _graph(workflow_json: Mapping[str, Any], info: ObjectInfo) -> dict[str, Any]
         return as_graph(workflow_json, info)
     except ValidationFailed as error:
         raise ValidationFailed(f"workflowJson: {error.message}") from error
-
-
-def _shown(row: WorkflowRow) -> Workflow:
-    return Workflow.model_validate(row._asdict())

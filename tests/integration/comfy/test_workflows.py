@@ -116,3 +116,15 @@ async def test_executing_uses_the_session_of_the_workflow_again(bench):
         await bench.workbench.workflows.execute(made.id, parameters={"prompt": 5})
     for row in rows:
         await bench.ended(row)
+
+
+async def test_ranges_and_choices_are_those_of_the_server_now_and_the_stored_ones_while_it_is_away(own):
+    [sdxl] = [one for one in await own.workbench.workflows.list() if one.name == "SDXL text to image"]
+    told = {one.role: one for one in (await own.workbench.workflows.get(sdxl.id)).extracted_parameters}
+    assert (told["steps"].min, told["steps"].max) == (1, 10_000)
+    assert told["checkpoint_name"].options == sorted(own.sim.models["checkpoints"])
+    await own.sim.die()
+    own.workbench.workflows._servers._facts.clear()  # as after a restart of Spoon
+    stored = (await own.workbench.workflows.get(sdxl.id)).extracted_parameters
+    assert {one.role for one in stored} >= {"prompt", "seed", "steps", "cfg_scale", "checkpoint_name"}
+    assert {one.max for one in stored if one.role == "steps"} == {None}
