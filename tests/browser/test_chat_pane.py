@@ -193,9 +193,9 @@ async def burst():
         turn.text += f"{n} "
         chat._changed.add(turn.id)
         chat._flush()
-bench.start(burst()).result()
+bench.start(burst())  # not waited for: among the dropped messages may be the one that the cell has ended
 """)
-    expect(pane.log.get_by_text("5998 5999")).to_be_attached(timeout=10_000)
+    expect(pane.log.get_by_text("5998 5999")).to_be_attached(timeout=30_000)
     whole = " ".join(str(n) for n in range(6000))
     assert pane.log.get_by_role("article", name="burst").locator("p").inner_text().strip() == whole
 
