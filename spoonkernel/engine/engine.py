@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from spoonkernel.bus import Bus, Hint
 from spoonkernel.config import Config
+from spoonkernel.engine.background import keep_going
 from spoonkernel.engine.leases import Leases
 from spoonkernel.engine.lock import FolderLock
 from spoonkernel.engine.queue import NAME, Queue
@@ -28,7 +29,6 @@ INHERIT_S = 0.5  # how soon another process notices that the owner of the data f
 LOOK_S = 0.1  # how soon changes of another process are heard once there have been some, or work was handed over
 LAZY_LOOK_S = 0.5  # the same while it is quiet: ten looks a second take 0.5 % of a core
 QUIET_AFTER_S = 30.0
-RESTART_S = 1.0  # before a background loop that failed goes on
 PENDING = 1_000  # pending tasks brought up in one pass of the reconciler
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class Engine:
         loops: list[Callable[[], Awaitable[None]]] = [self._leases.keep, self._reconcile, self._hear]
         if self._embedded:
             loops.append(self._look)
-        self._work = [asyncio.create_task(_forever(loop), name=f"spoon engine {loop.__name__}") for loop in loops]
+        self._work = [asyncio.create_task(keep_going(loop), name=f"spoon engine {loop.__name__}") for loop in loops]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -144,8 +144,8 @@ class Engine:
             await asyncio.sleep(INHERIT_S)
             if self._role != "submit-only" and self._lock.try_acquire():
                 log.info("This process runs the tasks of %s from now on", self._config.data_dir)
-                await _forever(self._take_over)
-        await _forever(self._queue.serve)
+                await keep_going(self._take_over)
+        await keep_going(self._queue.serve)
 
     async def _take_over(self) -> None:
         """The lock is ours: on a folder of its own, whatever is still `running` was left by a process that died."""
@@ -211,15 +211,3 @@ class Engine:
             await self._leases.check()
             await self._watch.tell()
             await self._reconcile_once()
-
-
-async def _forever(loop: Callable[[], Awaitable[None]]) -> None:
-    """Keep a background loop going: what fails is logged, and tried again a moment later."""
-    while True:
-        try:
-            await loop()
-        except Exception:
-            log.exception("The engine goes on after a failure in the background")
-            await asyncio.sleep(RESTART_S)
-        else:
-            return

@@ -7,7 +7,7 @@ process adds is that somebody reads it.
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Self
 
@@ -19,6 +19,7 @@ from spoonkernel.comfy.graph import reachable, title
 from spoonkernel.comfy.object_info import ObjectInfo
 from spoonkernel.comfy.progress import RunProgress
 from spoonkernel.connections import Connections
+from spoonkernel.engine.background import keep_going
 from spoonkernel.engine.overheard import Overheard
 from spoonkernel.engine.reports import GenerationReports
 from spoonkernel.engine.station import Station
@@ -37,7 +38,6 @@ TEND_S = 3.0  # lease and orphans: a process that died is noticed after 10 to 13
 FLUSH_S = 0.5  # how often progress is written
 IDLE_S = 60.0  # a server that nothing runs on for so long is let go
 ADOPTED = 500  # taken over in one go
-RESTART_S = 1.0
 CANCELLED = "Cancelled"
 FOREIGN_LOOK_S = 0.5  # how often the row of a generation is read that another process follows
 NOT_ASKED = ObjectInfo(None)  # of a server that may not answer: what the graph itself tells has to do
@@ -70,7 +70,9 @@ class GenerationWatch:
 
     async def __aenter__(self) -> Self:
         loops = (self._stay, self._tend, self._flush)
-        self._loops = [asyncio.create_task(_forever(loop), name=f"spoon generations {loop.__name__}") for loop in loops]
+        self._loops = [
+            asyncio.create_task(keep_going(loop), name=f"spoon generations {loop.__name__}") for loop in loops
+        ]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -241,15 +243,3 @@ class GenerationWatch:
         while True:
             await asyncio.sleep(FLUSH_S)
             await self._reports.write_progress(self._followed())
-
-
-async def _forever(loop: Callable[[], Awaitable[None]]) -> None:
-    """Keep a background loop going: what fails is logged, and tried again a moment later."""
-    while True:
-        try:
-            await loop()
-        except Exception:
-            log.exception("Following generations goes on after a failure in the background")
-            await asyncio.sleep(RESTART_S)
-        else:
-            return
