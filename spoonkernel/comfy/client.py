@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-import httpx
+import aiohttp
 from pydantic_core import from_json, to_json
 
 from spoonkernel.comfy.answers import (
@@ -36,7 +36,7 @@ HISTORIES = 8  # asked for at the same time
 
 
 class ComfyClient:
-    """One server. `pool` is shared and closed by its owner; the caller has checked `url`.
+    """One server. `session` is shared and closed by its owner (see `http.new_session`); the caller has checked `url`.
 
     Everything raises `ProviderConnectionError` when the server cannot be reached, is late or fails on its own side, and
     `ProviderRefused` when it says no. No redirect is followed. Only GETs are tried again.
@@ -44,14 +44,14 @@ class ComfyClient:
 
     def __init__(
         self,
-        pool: httpx.AsyncBaseTransport,
+        session: aiohttp.ClientSession,
         url: str,
         *,
         label: str = "ComfyUI",
         key: str | None = None,
         pacing: Pacing | None = None,
     ) -> None:
-        self._http = ComfyHTTP(pool, url, label=label, key=key, pacing=pacing)
+        self._http = ComfyHTTP(session, url, label=label, key=key, pacing=pacing)
         self._can_cancel: bool | None = None
         self.label, self.host = label, self._http.host
 
@@ -103,12 +103,8 @@ class ComfyClient:
         raise self._refused(answer)
 
     async def queue(self) -> QueueState:
-        """What runs and what waits, of all clients. 2 MB and 25 ms of a thread at 500 waiting: poll the cheap one."""
+        """What runs and what waits, of all clients. 2 MB and 25 ms of a thread at 500 waiting."""
         return await self._http.read("/queue", read_queue)
-
-    async def queue_remaining(self) -> int:
-        """How many prompts run and wait, of all clients: the cheap question."""
-        return await self._http.read("/prompt", remaining)
 
     async def history(self, prompt_id: str) -> Ran | None:
         """How a prompt ended, or None while the server has no history of it."""
@@ -168,10 +164,6 @@ class ComfyClient:
         """All node classes, 0.5 MB and more: keep it. `object_info.ObjectInfo` reads it."""
         return await self._http.read("/object_info", json_object)
 
-    async def features(self) -> dict[str, Any]:
-        """What the server can do, such as `max_upload_size` in bytes; empty for servers before mid-2025."""
-        return await self._http.read("/features", json_object, missing={})
-
     async def models(self, folder: str) -> list[str]:
         """The model files of a folder (`checkpoints`, `loras`, ...) as graphs name them; none for an unknown folder."""
         return await self._http.read(f"/models/{quote(folder, safe='')}", model_names, missing=[])
@@ -196,14 +188,12 @@ class ComfyClient:
         Raises `PayloadTooLarge` above the server's limit, 100 MB unless it was started with another.
         """
         folders = [plain_name(part) for part in re.split(r"[\\/]+", subfolder) if part.strip(".")]
-        fields = {"type": "input", "subfolder": "/".join(folders)} | ({"overwrite": "true"} if overwrite else {})
-        files = {"image": (plain_name(filename), content, "application/octet-stream")}
-        form = httpx.Request("POST", "http://form", data=fields, files=files)
-        content_type = form.headers["content-type"]
+        form = aiohttp.FormData(
+            {"type": "input", "subfolder": "/".join(folders)} | ({"overwrite": "true"} if overwrite else {})
+        )
+        form.add_field("image", content, filename=plain_name(filename), content_type="application/octet-stream")
         try:
-            answer = await self._http.post(
-                "/upload/image", form.read(), content_type=content_type, timeout_s=self._http.pacing.transfer_s
-            )
+            answer = await self._http.post("/upload/image", form, timeout_s=self._http.pacing.transfer_s)
         except Unanswered as failure:
             raise ProviderConnectionError(failure.text) from failure.__cause__
         if answer.status != 200:

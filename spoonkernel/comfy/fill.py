@@ -41,9 +41,9 @@ def fill(
 
 
 def plan(
-    graph: Mapping[str, Any],
+    graph: Mapping[str, Any] | Wiring,
     values: Mapping[str, Any],
-    object_info: Mapping[str, Any] | ObjectInfo | None,
+    object_info: Mapping[str, Any] | ObjectInfo | None = None,
     *,
     seed_mode: Mode | None = None,
     draw: Draw | None = None,
@@ -51,11 +51,11 @@ def plan(
     """What `fill` writes, and what it leaves.
 
     Args:
-        graph: in API format or as the page saves it.
+        graph: in API format or as the page saves it; or one that has been read already.
         values: by parameter name (`prompt` or `prompt_text`, `negative_prompt`, `seed`, `steps`, `cfg_scale` or `cfg`,
             `width`, ...; see `Roles`) or by address (`"3.steps"`, `"65:3.text"`). An address wins over a name. None is
             a value that was not given. Numbers may come as strings of digits.
-        object_info: the raw answer of `/object_info`, an `ObjectInfo`, or None.
+        object_info: the raw answer of `/object_info`, an `ObjectInfo`, or None; not used with a `Wiring`.
         seed_mode: how a seed spreads over several groups (`seeds.set_seeds`). Without it: `same`, or `offset` where the
             groups have different values in the given graph.
         draw: draws seeds of -1, both in `values` and those that the graph still holds. Without it, the graph's own
@@ -64,7 +64,7 @@ def plan(
     Raises:
         ValidationFailed: a value does not fit; a prompt, or an address, that the graph has no place for.
     """
-    wiring = Wiring(graph, object_info)
+    wiring = graph if isinstance(graph, Wiring) else Wiring(graph, object_info)
     writing = _Writing(wiring, roles_of(wiring), draw, seed_mode)
     given = {key: value for key, value in values.items() if value is not None}
     for key, value in given.items():

@@ -1,4 +1,8 @@
-"""The HTTP shell under `client`: deadlines, limits, retries and errors for one ComfyUI server. It knows no endpoint."""
+"""The HTTP shell under `client`: deadlines, limits, retries and errors for one ComfyUI server. It knows no endpoint.
+
+On aiohttp itself: httpx's API over its connections, as providers have it, costs twice as much a request, and a
+generation makes three.
+"""
 
 import asyncio
 import random
@@ -9,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
-import httpx
+from yarl import URL
 
 from spoonkernel.errors import (
     NotFound,
@@ -22,11 +26,11 @@ from spoonkernel.errors import (
 
 T = TypeVar("T")
 
-CONNECT_S = 5.0
+TIMEOUTS = aiohttp.ClientTimeout(sock_connect=5.0)  # the rest has deadlines
 MAX_BYTES = 64 * 1024 * 1024  # of an answer in JSON: 500 pending prompts are 2 MB, all node classes 0.5 to 20 MB
 LARGE = 256 * 1024  # bodies from here on are read in a thread, away from the loop
 SHORTEST_SECRET = 8  # shorter ones are placeholders, and hiding them would garble the sentence
-BROKEN = (httpx.RequestError, aiohttp.ClientError)  # the transport lets some of aiohttp's own through
+UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
@@ -64,25 +68,31 @@ class Pacing:
         return float(self.first_s * 2**attempt * (1 - 0.5 * self.chance()))
 
 
+def new_session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+    """What requests go through: without cookies, and without the environment's proxies and logins."""
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+
+
 class ComfyHTTP:
-    """Requests to one server. `pool` is shared and closed by its owner; the caller has checked `url`."""
+    """Requests to one server. `session` is shared and closed by its owner; the caller has checked `url`."""
 
     def __init__(
         self,
-        pool: httpx.AsyncBaseTransport,
+        session: aiohttp.ClientSession,
         url: str,
         *,
         label: str,
         key: str | None = None,
         pacing: Pacing | None = None,
     ) -> None:
-        self._pool, self._base, self.label, self._key = pool, url.rstrip("/"), label, key
+        parsed = URL(url)
+        self._session, self._base, self.label, self._key = session, str(parsed).rstrip("/"), label, key
         self.pacing = pacing or Pacing()
         self._headers = {"accept-encoding": "identity", "user-agent": "spoon"}  # and no Origin: it answers those 403
         if key:
             self._headers["authorization"] = f"Bearer {key}"
-        parsed = httpx.URL(url)
-        self.host = f"{parsed.host}:{parsed.port}" if parsed.port else parsed.host
+        self._json_headers = self._headers | {"content-type": "application/json"}
+        self.host = f"{parsed.host}:{parsed.explicit_port}" if parsed.explicit_port else str(parsed.host)
 
     async def read(
         self,
@@ -129,7 +139,7 @@ class ComfyHTTP:
         attempt = 0
         while True:
             try:
-                return await self._exchange(self._request("GET", path, params), deadline, timeout_s)
+                return await self._exchange("GET", self._address(path, params), deadline, timeout_s)
             except Unanswered as failure:
                 if not failure.is_cut or attempt >= most:
                     raise ProviderConnectionError(failure.text) from failure.__cause__
@@ -137,14 +147,11 @@ class ComfyHTTP:
             attempt += 1
             await self.pacing.sleep(wait)
 
-    async def post(
-        self, path: str, content: bytes, *, content_type: str = "application/json", timeout_s: float | None = None
-    ) -> Answer:
-        """The answer to a POST of whatever status, asked once. Raises `Unanswered`."""
+    async def post(self, path: str, content: bytes | aiohttp.FormData, *, timeout_s: float | None = None) -> Answer:
+        """The answer to a POST of whatever status, asked once; bytes are JSON. Raises `Unanswered`."""
         timeout_s = self.pacing.answer_s if timeout_s is None else timeout_s
         deadline = asyncio.get_running_loop().time() + timeout_s
-        request = self._request("POST", path, None, content, {"content-type": content_type})
-        return await self._exchange(request, deadline, timeout_s)
+        return await self._exchange("POST", self._address(path), deadline, timeout_s, content)
 
     @asynccontextmanager
     async def stream(
@@ -157,21 +164,21 @@ class ComfyHTTP:
         timeout_s = self.pacing.transfer_s
         deadline = asyncio.get_running_loop().time() + timeout_s
         try:
-            response = await self._open(self._request("GET", path, params), deadline, timeout_s)
+            response = await self._open("GET", self._address(path, params), deadline, timeout_s)
         except Unanswered as failure:
             raise ProviderConnectionError(failure.text) from failure.__cause__
         try:
-            if response.status_code == 404:
+            if response.status == 404:
                 raise NotFound(missing)
-            if response.status_code != 200:
-                raise self.refused(response.status_code)
+            if response.status != 200:
+                raise self.refused(response.status)
             told = response.headers.get("content-length", "")
             if told.isdecimal() and int(told) > max_bytes:
                 raise self._too_large(max_bytes)
             async with aclosing(self._pieces(response, deadline, timeout_s, max_bytes)) as pieces:
                 yield pieces
         finally:
-            await response.aclose()
+            response.close()  # which keeps the connection of one that was read to its end
 
     def refused(self, status: int, said: str | None = None) -> SpoonError:
         """A status that is not success as the error to raise; `said` is the server's own reason."""
@@ -194,84 +201,84 @@ class ComfyHTTP:
             told = f"{name} answered with a redirect, which is not followed; check its URL"
         return ProviderRefused(f"{self.label}: {said}" if said else told)
 
-    def _request(
+    def _address(self, path: str, params: Mapping[str, Any] | None = None) -> URL:
+        return URL(f"{self._base}{path}?{urlencode(params)}" if params else f"{self._base}{path}", encoded=True)
+
+    async def _exchange(
         self,
         method: str,
-        path: str,
-        params: Mapping[str, Any] | None,
-        content: bytes = b"",
-        headers: Mapping[str, str] | None = None,
-    ) -> httpx.Request:
-        query = f"?{urlencode(params)}" if params else ""
-        return httpx.Request(
-            method,
-            f"{self._base}{path}{query}",
-            headers={**self._headers, **(headers or {})},
-            content=content,
-            extensions={"timeout": {"connect": CONNECT_S}},
-        )
-
-    async def _exchange(self, request: httpx.Request, deadline: float, timeout_s: float) -> Answer:
-        response = await self._open(request, deadline, timeout_s)
+        address: URL,
+        deadline: float,
+        timeout_s: float,
+        content: bytes | aiohttp.FormData | None = None,
+    ) -> Answer:
+        response = await self._open(method, address, deadline, timeout_s, content)
         try:
-            pieces = [piece async for piece in self._pieces(response, deadline, timeout_s, MAX_BYTES)]
-        except PayloadTooLarge as error:
-            raise Unanswered(str(error), was_sent=True, is_cut=False) from error
-        except ProviderConnectionError as error:
-            is_late = isinstance(error.__cause__, TimeoutError)
-            raise Unanswered(str(error), was_sent=True, is_cut=not is_late) from error.__cause__
+            body = bytearray()
+            async with asyncio.timeout_at(deadline):
+                async for piece in response.content.iter_any():
+                    body += piece
+                    if len(body) > MAX_BYTES:
+                        raise Unanswered(str(self._too_large(MAX_BYTES)), was_sent=True, is_cut=False)
+        except TimeoutError as error:
+            raise Unanswered(self._late(timeout_s), was_sent=True, is_cut=False) from error
+        except aiohttp.ClientError as error:
+            raise Unanswered(self._broken_off(), was_sent=True, is_cut=True) from error
         finally:
-            await response.aclose()
-        return Answer(response.status_code, b"".join(pieces))
+            response.close()  # which keeps the connection of one that was read to its end
+        return Answer(response.status, bytes(body))
 
-    async def _open(self, request: httpx.Request, deadline: float, timeout_s: float) -> httpx.Response:
+    async def _open(
+        self,
+        method: str,
+        address: URL,
+        deadline: float,
+        timeout_s: float,
+        content: bytes | aiohttp.FormData | None = None,
+    ) -> aiohttp.ClientResponse:
+        headers = self._json_headers if isinstance(content, bytes) else self._headers
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._pool.handle_async_request(request)
+                return await self._session.request(
+                    method, address, data=content, headers=headers, allow_redirects=False, timeout=TIMEOUTS
+                )
+        except aiohttp.ClientResponseError:  # not kept as the cause: it holds the request's headers, and so the key
+            broken = None
+        except aiohttp.ClientError as error:  # some are a `TimeoutError` too
+            broken = error
         except TimeoutError as error:
             text = f"{self.label} at {self.host} did not answer within {timeout_s:g} s"
             raise Unanswered(text, was_sent=True, is_cut=False) from error
-        except aiohttp.ClientResponseError:  # not kept as the cause: it holds the request's headers, and so the key
-            broken = None
-        except BROKEN as error:
-            broken = error
         if broken is None:
             text = f"{self.label} at {self.host} does not speak HTTP; check its URL"
             raise Unanswered(text, was_sent=True, is_cut=False)
         text = f"Cannot connect to {self.label}. Is it running? ({self.host})"
-        raise Unanswered(text, was_sent=_was_sent(broken), is_cut=True) from broken
+        raise Unanswered(text, was_sent=not isinstance(broken, UNSENT), is_cut=True) from broken
 
     async def _pieces(
-        self, response: httpx.Response, deadline: float, timeout_s: float, max_bytes: int
+        self, response: aiohttp.ClientResponse, deadline: float, timeout_s: float, max_bytes: int
     ) -> AsyncGenerator[bytes]:
-        chunks, received = response.aiter_bytes(), 0
+        received = 0
         while True:
             try:
                 async with asyncio.timeout_at(deadline):
-                    chunk = await anext(chunks, None)
+                    piece = await response.content.readany()
             except TimeoutError as error:
-                raise ProviderConnectionError(
-                    f"{self.label} at {self.host} had not finished after {timeout_s:g} s and was stopped"
-                ) from error
-            except BROKEN as error:
-                raise ProviderConnectionError(
-                    f"{self.label} at {self.host} broke off in the middle of its answer"
-                ) from error
-            if chunk is None:
+                raise ProviderConnectionError(self._late(timeout_s)) from error
+            except aiohttp.ClientError as error:
+                raise ProviderConnectionError(self._broken_off()) from error
+            if not piece:
                 return
-            received += len(chunk)
+            received += len(piece)
             if received > max_bytes:
                 raise self._too_large(max_bytes)
-            yield chunk
+            yield piece
+
+    def _late(self, timeout_s: float) -> str:
+        return f"{self.label} at {self.host} had not finished after {timeout_s:g} s and was stopped"
+
+    def _broken_off(self) -> str:
+        return f"{self.label} at {self.host} broke off in the middle of its answer"
 
     def _too_large(self, max_bytes: int) -> PayloadTooLarge:
         return PayloadTooLarge(f"{self.label} sent more than {max_bytes / 2**20:g} MB; the answer was dropped")
-
-
-def _was_sent(error: Exception) -> bool:
-    """Whether the server may have got a request that failed. httpx_aiohttp calls a lost server a failure to connect."""
-    cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
-    return not isinstance(
-        cause,
-        aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | httpx.ConnectError | httpx.UnsupportedProtocol,
-    ) and not (cause is error and isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout))

@@ -12,7 +12,7 @@ from spoonkernel.comfy.object_info import ObjectInfo
 from spoonkernel.comfy.roles import Roles, is_image, loras, roles_of
 from spoonkernel.comfy.wiring import Wiring
 
-__all__ = ["Filling", "Parameter", "ParameterType", "extract", "fill", "plan", "read_values"]
+__all__ = ["Filling", "Parameter", "ParameterType", "extract", "fill", "plan", "read_values", "values_of"]
 
 ParameterType = Literal["seed", "number", "string", "boolean", "choice", "image"]
 
@@ -55,6 +55,14 @@ class Parameter:
     step: int | float | None = None
     options: tuple[Any, ...] | None = None
     role: str | None = None
+    node: str | None = None
+    """Its node's title, else what the server calls the node's class."""
+    integer: bool | None = None
+    multiline: bool | None = None
+    display: str | None = None
+    tooltip: str | None = None
+    labels: tuple[str, str] | None = None
+    """What a boolean's node says of it when it is off, and when it is on."""
 
     def to_wire(self) -> dict[str, Any]:
         """As the reference prints it: `nodeId`, and only what is known; integers beyond 2^53-1 as strings."""
@@ -69,6 +77,12 @@ class Parameter:
             "step": self.step,
             "options": None if self.options is None else list(self.options),
             "role": self.role,
+            "node": self.node,
+            "integer": self.integer,
+            "multiline": self.multiline,
+            "display": self.display,
+            "tooltip": self.tooltip,
+            "labels": None if self.labels is None else list(self.labels),
         }
         return {key: value for key, value in named.items() if value is not None}
 
@@ -94,6 +108,7 @@ def extract(graph: Mapping[str, Any], object_info: Mapping[str, Any] | ObjectInf
                 limits.step if kind == "number" else None,
                 limits.choices if kind == "choice" else None,
                 role,
+                **_looks(wiring, where, limits.type),
             )
         )
     return parameters
@@ -106,7 +121,11 @@ def read_values(graph: Mapping[str, Any], object_info: Mapping[str, Any] | Objec
     `scheduler`, `batch_size`, `checkpoint_name`, `denoise` (those that the graph has), and always `loras`: a list of
     `{"name", "strength_model", "strength_clip"}`. Different texts heard by one sampler are joined with a line break.
     """
-    wiring = Wiring(graph, object_info)
+    return values_of(Wiring(graph, object_info))
+
+
+def values_of(wiring: Wiring) -> dict[str, Any]:
+    """The same of a graph that has been read already."""
     roles = roles_of(wiring)
     values: dict[str, Any] = {}
     for role, name in RECORDED:
@@ -153,6 +172,21 @@ def _kind(wiring: Wiring, where: Input) -> ParameterType | None:
     if not known and "." not in where.field:
         return None  # the class has no such input (any more): the server ignores it, and so do players and previews
     return KINDS.get(limits_of(wiring, where).type)
+
+
+def _looks(wiring: Wiring, where: Input, kind: str) -> dict[str, Any]:
+    """How a form shows an input: what its server says beside the limits. Nothing is in it that is not told."""
+    node, spec = wiring.graph[where.node_id], wiring.spec(where.node_id)
+    named = title(node)
+    looks: dict[str, Any] = {"node": spec.display_name if spec and named == node["class_type"] else named}
+    inputs = (wiring.input_spec(one) for one in (where, *wiring.readers().get(where, ())))
+    told = next((one.options for one in inputs if one is not None and one.type != "*"), {})
+    looks |= {"integer": True} if kind == "INT" else {}
+    looks |= {"multiline": True} if told.get("multiline") else {}
+    looks |= {name: told[name] for name in ("display", "tooltip") if isinstance(told.get(name), str)}
+    if told.get("label_on") or told.get("label_off"):
+        looks["labels"] = (str(told.get("label_off") or "off"), str(told.get("label_on") or "on"))
+    return looks
 
 
 def _labels(wiring: Wiring, found: list[tuple[Input, str | None]]) -> list[str]:

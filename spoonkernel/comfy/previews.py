@@ -39,11 +39,6 @@ class PreviewGate:
                 turn.last_s, turn.kept = now_s, None
         return ready
 
-    @property
-    def next_due_s(self) -> float | None:
-        """When `due` has something next; None while nothing is kept."""
-        return min((turn.last_s + self._gap_s for turn in self._turns.values() if turn.kept is not None), default=None)
-
     def drop(self, prompt_id: str) -> None:
         """Forget a prompt that has ended, with the preview it may still have had."""
         self._turns.pop(prompt_id, None)

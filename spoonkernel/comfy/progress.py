@@ -58,13 +58,8 @@ class RunProgress:
         """0 to 1, never less than before; 1 only once the prompt has succeeded."""
         return self._fraction
 
-    @property
-    def cached_all(self) -> bool:
-        """Nothing runs: the server has all outputs from an identical earlier prompt, and names its old files."""
-        return self.is_all_of(self._cached)
-
     def is_all_of(self, cached: AbstractSet[str]) -> bool:
-        """Whether these nodes, which did not run, are all that would have."""
+        """Whether these nodes, which did not run, are all that would have: the server then names its old files."""
         return bool(self._reachable) and self._reachable <= cached
 
     def feed(self, message: Message | Preview | NodeText) -> None:

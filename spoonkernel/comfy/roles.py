@@ -73,6 +73,10 @@ class Roles:
 
 def roles_of(wiring: Wiring) -> Roles:
     """The roles of a graph's inputs; those that it does not have are missing."""
+    return wiring.once("roles", lambda: _roles(wiring))
+
+
+def _roles(wiring: Wiring) -> Roles:
     prompts, seeds = prompts_of(wiring), seeds_of(wiring)
     sampler = primary(wiring)
     found: dict[str, Iterable[Input]] = {

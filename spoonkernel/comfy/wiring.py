@@ -6,7 +6,6 @@ link, then guessed from ComfyUI's own habits of naming inputs (`model`, `positiv
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
 from typing import Any, TypeVar
 
 from spoonkernel.comfy.graph import Graph, Input, Link, as_link, consumers, inputs, is_ui_workflow, reachable, title
@@ -46,7 +45,7 @@ SPOKEN_TYPES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 class Wiring:
-    """A graph with its links followed in both directions. Build one per question; it never changes the graph.
+    """A graph with its links followed in both directions. It never changes the graph, and keeps what it has worked out.
 
     Args:
         graph: in API format, or as the page saves it (then it is converted first).
@@ -221,8 +220,12 @@ def api_graph(graph: Mapping[str, Any], object_info: Mapping[str, Any] | ObjectI
 
 
 def edited(graph: Graph, values: Mapping[Input, Any]) -> dict[str, Any]:
-    """A new graph with these inputs set; everything else is the same, and the given graph stays as it was."""
-    new: dict[str, Any] = deepcopy(dict(graph))
+    """A new graph with these inputs set; everything else is the same, and the given graph stays as it was. Both share
+    their links and whatever else a value is made of."""
+    new = {
+        node_id: {**node, "inputs": {**inputs(node)}} if "inputs" in node else {**node}
+        for node_id, node in graph.items()
+    }
     for (node_id, field), value in values.items():
         new[node_id].setdefault("inputs", {})[field] = value
     return new

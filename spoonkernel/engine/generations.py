@@ -57,7 +57,7 @@ class GenerationWatch:
         connections: Connections,
         profiles: ProfileRepo,
     ) -> None:
-        self._database, self._bus, self._connections = database, bus, connections
+        self._database, self._bus, self._connections, self._media = database, bus, connections, media
         self._profiles = profiles
         self._rows = GenerationRepo(database)
         self._id = str(uuid.uuid4())
@@ -69,7 +69,7 @@ class GenerationWatch:
         self._loops: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        loops = (self._stay, self._tend, self._flush)
+        loops = (self._stay, self._tend, self._flush, self._shrink)
         self._loops = [
             asyncio.create_task(keep_going(loop), name=f"spoon generations {loop.__name__}") for loop in loops
         ]
@@ -243,3 +243,9 @@ class GenerationWatch:
         while True:
             await asyncio.sleep(FLUSH_S)
             await self._reports.write_progress(self._followed())
+
+    async def _shrink(self) -> None:
+        """Make thumbnails when no files arrive."""
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            await self._media.make_thumbnails()

@@ -122,6 +122,8 @@ class Station:
 
     async def _own_id(self) -> str | None:
         """The id of the connection that will hear of what is submitted now; None where there is none soon."""
+        if self._connected.is_set() or self._refused.is_set():
+            return self._socket.client_id
         waiters = {asyncio.ensure_future(event.wait()) for event in (self._connected, self._refused)}
         try:
             await asyncio.wait(waiters, timeout=CONNECT_S, return_when=asyncio.FIRST_COMPLETED)

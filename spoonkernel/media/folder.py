@@ -2,20 +2,21 @@
 
 import asyncio
 import hashlib
-import os
+import io
 import re
 import secrets
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from spoonkernel.errors import NotFound, PayloadTooLarge, ValidationFailed
 from spoonkernel.media.clips import read_clip
 from spoonkernel.media.kinds import BY_EXTENSION, HEAD_BYTES, Kind, kind_of, size_px
 from spoonkernel.media.metadata import GenerationMetadata, read_metadata
-from spoonkernel.media.parts import Part, is_older, leftovers, write_whole
+from spoonkernel.media.parts import Part, is_older, leftovers, read_file, write_whole
 from spoonkernel.media.png import embed_png_text
+from spoonkernel.media.thumbnails import THUMB, UNMADE, Thumbnails, thumb_of
 from spoonkernel.types.base import Media, MediaType
 
 if TYPE_CHECKING:  # Pillow is loaded with the first picture that is looked into
@@ -26,7 +27,6 @@ T = TypeVar("T")
 PREFIX = "/storage/media/"
 """What a result's `content` begins with; the rest is the file's name."""
 
-THUMB = ".thumb.webp"
 MAX_PICTURE_BYTES = 256 * 1024 * 1024
 """A picture that came as a stream is looked into up to this size; a larger one is stored as it is."""
 
@@ -46,7 +46,8 @@ class Saved:
 
     Attributes:
         path: for a result's `content`: `/storage/media/image_<12 hex>.png`.
-        thumbnail: the path of a WebP of at most 256 px; None for sound and video, and where `warning` says why.
+        thumbnail: the path of a WebP of at most 256 px, which is made soon, or when it is opened before; None for sound
+            and video, and where `warning` says why.
         width, height: pixels; None for sound, and for videos other than MP4.
         duration_s: of WAV, FLAC, MP4 and animated pictures.
         file_sha256: of the bytes, in hex.
@@ -73,6 +74,7 @@ class MediaFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
+        self._thumbnails = Thumbnails(folder, self._decoding)
 
     async def save(self, content: bytes) -> str:
         """Store a file, whole or not at all, and return its path for a result: `/storage/media/image_<12 hex>.png`.
@@ -85,7 +87,7 @@ class MediaFolder:
         return PREFIX + name
 
     async def save_output(self, content: bytes, texts: Mapping[str, str] | None = None) -> Saved:
-        """Store a file as `save` does, with its thumbnail, and say what is in it.
+        """Store a file as `save` does, say what is in it, and have its thumbnail made soon.
 
         A PNG gets `texts` written into it, by keyword; other files are stored as they are.
 
@@ -94,10 +96,11 @@ class MediaFolder:
         Raises:
             ValidationFailed: none of the kinds of `save`, or a picture that is cut off or broken.
         """
-        kind = kind_of(content)
-        name = _new_name(kind)
+        name = _new_name(kind_of(content))
+        self._thumbnails.touch()
         async with self._decoding:
-            return await self._finish(name, lambda: self._save_output(name, _with_texts(name, content, texts)))
+            saved = await self._finish(name, lambda: self._save_output(name, _with_texts(name, content, texts)))
+        return self._shown(saved)
 
     async def save_stream(self, pieces: AsyncIterable[bytes], *, max_bytes: int) -> Saved:
         """Store a file that is still arriving, without holding it in memory. Nothing is left if it does not end well.
@@ -121,7 +124,8 @@ class MediaFolder:
             name = _new_name(kind_of(head))
             known = _about(name, digest.hexdigest(), size_bytes)
             async with self._decoding:
-                return await self._finish(name, lambda: self._keep(part, name, known))
+                saved = await self._finish(name, lambda: self._keep(part, name, known))
+            return self._shown(saved)
         finally:
             await asyncio.to_thread(part.discard)
 
@@ -131,8 +135,8 @@ class MediaFolder:
         if not _NAME.fullmatch(plain):
             raise NotFound("File not found: media names look like image_0123456789ab.png")
         try:
-            content = await asyncio.to_thread(self._read, plain)
-        except OSError as error:  # missing, or a symbolic link, which we never make
+            content = await self._read(plain)
+        except UNMADE as error:  # missing; or a symbolic link, which we never make; or a thumbnail that cannot be made
             raise NotFound(f"File {plain} not found") from error
         return Media(content=content, content_type=_kind_named(plain).content_type, filename=plain)
 
@@ -157,6 +161,13 @@ class MediaFolder:
         """What a stored picture says about how it was made. Raises `NotFound`."""
         media = await self.open(name)
         return await asyncio.to_thread(read_metadata, media.content)
+
+    async def make_thumbnails(self) -> None:
+        """Make the thumbnails that are due, unless files are arriving. To be called from time to time.
+
+        One that is opened before is made then, so nothing depends on this: it saves people the wait.
+        """
+        await self._thumbnails.make_due()
 
     async def sweep_partial(self, older_than_s: float = SWEEP_AFTER_S) -> int:
         """Remove what writers that died left behind: unfinished files, and thumbnails without their picture.
@@ -183,42 +194,37 @@ class MediaFolder:
 
     def _save_output(self, name: str, content: bytes) -> Saved:
         known = _about(name, hashlib.sha256(content).hexdigest(), len(content))
-        part = Part(self._folder, name)
-        try:
-            part.file.write(content)
-            return self._keep(part, name, known)
-        finally:
-            part.discard()
+        saved = _look(known, content) if known.type == "image" else _listen(known, io.BytesIO(content))
+        write_whole(self._folder, name, content)
+        return saved
 
     def _keep(self, part: Part, name: str, known: Saved) -> Saved:
-        """Look into a file that is written, store its thumbnail, then give it its name."""
-        kind = _kind_named(name)
+        """Look into a file that has arrived, then give it its name."""
         part.file.flush()
-        if kind.type != "image":
-            clip = read_clip(part.file, kind)
-            saved = replace(known, duration_s=clip.duration_s, width=clip.width, height=clip.height)
-            part.keep(name)
-            return saved
         part.file.seek(0)
-        content = part.file.read(MAX_PICTURE_BYTES + 1)
-        saved, thumbnail = _look(known, content)
-        try:
-            if thumbnail:
-                write_whole(self._folder, _thumb_of(name), thumbnail)
-            part.keep(name)
-        except BaseException:
-            self._delete(name)
-            raise
-        return replace(saved, thumbnail=PREFIX + _thumb_of(name)) if thumbnail else saved
+        is_picture = known.type == "image"
+        saved = _look(known, part.file.read(MAX_PICTURE_BYTES + 1)) if is_picture else _listen(known, part.file)
+        part.keep(name)
+        return saved
 
-    def _read(self, name: str) -> bytes:
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        with open(os.open(self._folder / name, flags), "rb") as file:  # noqa: PTH123  # a descriptor, not a path
-            return file.read()
+    def _shown(self, saved: Saved) -> Saved:
+        """The same, once its thumbnail, if it gets one, is due."""
+        self._thumbnails.touch()
+        if saved.thumbnail is not None:
+            self._thumbnails.add(saved.thumbnail.removeprefix(PREFIX))
+        return saved
+
+    async def _read(self, name: str) -> bytes:
+        try:
+            return await asyncio.to_thread(read_file, self._folder / name)
+        except FileNotFoundError:
+            if not name.endswith(THUMB):
+                raise
+        return await self._thumbnails.make(name)
 
     def _delete(self, name: str) -> None:
         (self._folder / name).unlink(missing_ok=True)
-        (self._folder / _thumb_of(name)).unlink(missing_ok=True)
+        (self._folder / thumb_of(name)).unlink(missing_ok=True)
 
     def _sweep(self, older_than_s: float) -> int:
         stale = leftovers(self._folder, older_than_s)
@@ -242,10 +248,6 @@ def _new_name(kind: Kind | None) -> str:
     return f"{kind.type}_{secrets.token_hex(6)}.{kind.extension}"
 
 
-def _thumb_of(name: str) -> str:
-    return name.partition(".")[0] + THUMB
-
-
 def _kind_named(name: str) -> Kind:
     return BY_EXTENSION[PurePosixPath(name).suffix[1:]]
 
@@ -255,28 +257,35 @@ def _about(name: str, file_sha256: str, size_bytes: int) -> Saved:
     return Saved(PREFIX + name, kind.type, kind.content_type, size_bytes, file_sha256)
 
 
-def _look(known: Saved, content: bytes) -> tuple[Saved, bytes | None]:
-    """A picture's facts and thumbnail; for one too large to be decoded, what its header says."""
+def _listen(known: Saved, file: BinaryIO) -> Saved:
+    """What the header of sound or video says."""
+    clip = read_clip(file, _kind_named(known.path))
+    return replace(known, duration_s=clip.duration_s, width=clip.width, height=clip.height)
+
+
+def _look(known: Saved, content: bytes) -> Saved:
+    """A picture's facts; for one too large to be decoded, what its header says."""
     from spoonkernel.media.pictures import read_picture
 
     width, height = size_px(content) or (None, None)
     named = replace(known, width=width, height=height)
     if len(content) > MAX_PICTURE_BYTES:
-        return replace(named, warning=f"Stored without thumbnail: larger than {MAX_PICTURE_BYTES} bytes"), None
+        return replace(named, warning=f"Stored without thumbnail: larger than {MAX_PICTURE_BYTES} bytes")
     try:
         facts = read_picture(content)
     except PayloadTooLarge as error:
-        return replace(named, warning=f"Stored without thumbnail: {error.message}"), None
-    warning = "" if facts.pixel_sha256 else f"Stored without a hash of its pixels: {facts.frames} frames are too many"
-    saved = replace(
+        return replace(named, warning=f"Stored without thumbnail: {error.message}")
+    return replace(
         named,
+        thumbnail=PREFIX + thumb_of(known.path.removeprefix(PREFIX)),
         width=facts.width,
         height=facts.height,
         duration_s=facts.duration_s,
         pixel_sha256=facts.pixel_sha256,
-        warning=warning,
+        warning=""
+        if facts.pixel_sha256
+        else f"Stored without a hash of its pixels: {facts.frames} frames are too many",
     )
-    return saved, facts.thumbnail
 
 
 def _take(part: Part, digest: "hashlib._Hash", piece: bytes) -> None:

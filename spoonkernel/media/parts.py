@@ -14,32 +14,46 @@ class Part:
     """
 
     def __init__(self, folder: Path, name: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._target = folder / name
         self._path = folder / f".{name}{ENDING}"
-        self.file = self._path.open("x+b")
+        self._is_kept = False
+        try:
+            self.file = self._path.open("x+b")
+        except FileNotFoundError:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.file = self._path.open("x+b")
 
-    def keep(self, name: str | None = None) -> None:
-        """Give the file its name, once all of it is on the disk."""
+    def keep(self, name: str | None = None, *, lasts: bool = True) -> None:
+        """Give the file its name, once all of it is on the disk; without waiting for the disk unless it `lasts`."""
         self.file.flush()
-        os.fsync(self.file.fileno())
+        if lasts:
+            os.fsync(self.file.fileno())
         self.file.close()
         self._path.replace(self._target if name is None else self._target.with_name(name))
+        self._is_kept = True
 
     def discard(self) -> None:
         """Remove what was written. Nothing happens to a file that was kept."""
         self.file.close()
-        self._path.unlink(missing_ok=True)
+        if not self._is_kept:
+            self._path.unlink(missing_ok=True)
 
 
-def write_whole(folder: Path, name: str, content: bytes) -> None:
-    """Write a file of which nobody ever sees a part."""
+def write_whole(folder: Path, name: str, content: bytes, *, lasts: bool = True) -> None:
+    """Write a file of which nobody ever sees a part; one that need not last can be made again."""
     part = Part(folder, name)
     try:
         part.file.write(content)
-        part.keep()
+        part.keep(lasts=lasts)
     finally:
         part.discard()
+
+
+def read_file(path: Path) -> bytes:
+    """A file's bytes. Raises `OSError` for one that is missing, and for a symbolic link, which we never make."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123  # a descriptor, not a path
+        return file.read()
 
 
 def leftovers(folder: Path, older_than_s: float) -> list[Path]:

@@ -59,7 +59,6 @@ class PictureFacts:
         frames: 1 for a still picture.
         duration_s: of an animation, once through; None for a still picture.
         pixel_sha256: see `hash_frames`; None where `MAX_PIXELS_OF_ALL_FRAMES` does not reach.
-        thumbnail: WebP, at most `THUMBNAIL_PX` wide and high, of the first frame.
     """
 
     width: int
@@ -67,11 +66,10 @@ class PictureFacts:
     frames: int
     duration_s: float | None
     pixel_sha256: str | None
-    thumbnail: bytes
 
 
 def read_picture(content: bytes) -> PictureFacts:
-    """Decode a picture once and say everything about it.
+    """Decode a picture once and say what is in it.
 
     Raises:
         PayloadTooLarge: more than `MAX_PIXELS` in a frame.
@@ -80,12 +78,31 @@ def read_picture(content: bytes) -> PictureFacts:
     with opened(content) as image:
         frames = getattr(image, "n_frames", 1)
         width, height = image.size
-        thumbnail = _thumbnail(next(frames_of(image)), _turn(content, image.format))
         hashed = duration_ms = None
         if frames * width * height <= MAX_PIXELS_OF_ALL_FRAMES:
             hashed, duration_ms = hash_frames(image)
+        else:
+            next(frames_of(image))  # whether it is broken
     duration_s = duration_ms / 1000 if duration_ms and frames > 1 else None
-    return PictureFacts(width, height, frames, duration_s, hashed, thumbnail)
+    return PictureFacts(width, height, frames, duration_s, hashed)
+
+
+def thumbnail_of(content: bytes) -> bytes:
+    """The first frame as WebP, at most `THUMBNAIL_PX` wide and high. Raises as `read_picture` does."""
+    with opened(content) as image:
+        return _thumbnail(next(frames_of(image)), _turn(content, image.format))
+
+
+def first_frame(content: bytes, longest_px: int) -> Image.Image:
+    """The first frame upright, in RGBA, scaled down where it is larger. Raises as `read_picture` does."""
+    with opened(content) as image:
+        factor = longest_px / max(image.size)
+        if factor < 1:  # only a JPEG can be decoded smaller than it is, which takes a quarter of the time
+            image.draft(None, (round(image.width * factor), round(image.height * factor)))
+        frame, turn = eight_bit(next(frames_of(image))), _turn(content, image.format)
+        if max(frame.size) > longest_px:
+            frame = ImageOps.contain(frame, (longest_px, longest_px))
+        return frame if turn is None else frame.transpose(turn)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import ipaddress
 import socket
 import ssl
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import aiohttp
 import httpx
@@ -22,6 +22,7 @@ FORBIDDEN = (
 )
 
 
+@lru_cache(maxsize=256)  # asked for each generation
 def clean_url(url: str, label: str) -> str:
     """A base URL without its trailing slash.
 
@@ -76,7 +77,12 @@ class GuardedResolver(AbstractResolver):
         await self._resolver.close()
 
 
+@cache
+def trusted() -> ssl.SSLContext:
+    """The certificates that Spoon trusts, of SSL_CERT_FILE and SSL_CERT_DIR too; reading them takes 20 ms, so once."""
+    return httpx.create_ssl_context(trust_env=True)
+
+
 def new_connector(ssl_context: ssl.SSLContext | None = None) -> aiohttp.TCPConnector:
     """What opens the connections of a pool, or of a websocket: never to a link-local or metadata address."""
-    context = ssl_context or httpx.create_ssl_context(trust_env=True)
-    return aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=context, resolver=GuardedResolver())
+    return aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=ssl_context or trusted(), resolver=GuardedResolver())

@@ -11,19 +11,21 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from pydantic.alias_generators import to_snake
 
-from spoonkernel.comfy.convert import as_graph
 from spoonkernel.comfy.filenames import with_filenames
-from spoonkernel.comfy.graph import Input, inputs, is_ui_workflow, reachable, title
+from spoonkernel.comfy.graph import Input, inputs, is_ui_workflow, title
 from spoonkernel.comfy.limits import as_number
 from spoonkernel.comfy.object_info import SEED_MAX, ObjectInfo
-from spoonkernel.comfy.parameters import plan, read_values
-from spoonkernel.comfy.prompts import prompt_roles
-from spoonkernel.comfy.seeds import SeedMap, seed_map
+from spoonkernel.comfy.parameters import plan, values_of
+from spoonkernel.comfy.roles import roles_of
+from spoonkernel.comfy.seeds import SeedMap
+from spoonkernel.comfy.wiring import Wiring, edited
 from spoonkernel.errors import ValidationFailed
+from spoonkernel.services.templates import Template, replaced
 
 COLUMNS = (
     "width",
@@ -70,57 +72,47 @@ def graph_hash(graph: Mapping[str, Any]) -> str:
 
 
 def prepare(
-    workflow_json: Mapping[str, Any],
+    template: Template,
     *layers: Mapping[str, Any],
     prompt_text: str | None,
     negative_prompt: str | None,
-    object_info: ObjectInfo,
-    adapts: bool = False,
     needs_prompt: bool = True,
     now: datetime | None = None,
 ) -> Prepared:
     """Fill a workflow.
 
     Args:
-        workflow_json: in either of ComfyUI's formats.
         layers: parameters, the later ones over the earlier ones: the names of the reference, or `"node.input"`.
         prompt_text: None and "" leave the workflow's own text.
         negative_prompt: None leaves the workflow's own text.
-        adapts: whether model files that the server does not have may be replaced by ones that it has: only in the
-            workflows that Spoon brings, whose files are mere suggestions.
         needs_prompt: whether a prompt that the workflow does not show is an error; else it is left out with a warning.
         now: the time that names of files tell (`%date:yyyy-MM-dd%`); None is this moment, in local time.
 
     Raises:
         ValidationFailed: naming the field, the node or the class that does not fit.
     """
-    template = as_graph(workflow_json, object_info)
-    adapted = _adapted(template, object_info) if adapts else {}
-    template = {
-        node_id: {**node, "inputs": {**inputs(node), **adapted.get(node_id, {})}} for node_id, node in template.items()
-    }
-    is_unheard = bool(prompt_text) and not needs_prompt and not prompt_roles(template, object_info).write_positive
+    roles = roles_of(template.wiring)
+    is_unheard = bool(prompt_text) and not needs_prompt and not roles.prompts.write_positive
     prompts: dict[str, Any] = {"prompt_text": prompt_text} if prompt_text and not is_unheard else {}
     prompts |= {} if negative_prompt is None else {"negative_prompt": negative_prompt}
-    seeds = seed_map(template, object_info)
-    filled = _filled(template, _passes(layers, prompts), seeds, object_info)
+    filled = _filled(template.wiring, _passes(layers, prompts), roles.seeds)
     filled.graph = with_filenames(filled.graph, now or datetime.now().astimezone())
-    _check_classes(filled.graph, object_info)
+    _check_classes(filled.graph, template.wiring.info)
     ignored = [f"{name} was left out: the workflow has no such value" for name in dict.fromkeys(filled.ignored)]
     return _recorded(
         filled.graph,
-        object_info,
-        workflow_json=workflow_json,
+        template.wiring.info,
+        workflow_json=template.workflow_json,
         exact={key: _value(filled.graph, where) for where, key in filled.owners.items() if "." in key},
         drawn=tuple(
             f"{one.node_id}.{one.field}" for one, seed in filled.drawn.items() if _value(filled.graph, one) == seed
         ),
         warnings=(
             *([UNHEARD] if is_unheard else []),
-            *_replaced(adapted, filled.graph, workflow_json),
+            *replaced(template, filled.graph),
             *ignored,
             *filled.warnings,
-            *seeds.warnings,
+            *roles.seeds.warnings,
         ),
     )
 
@@ -168,18 +160,27 @@ def _passes(layers: Sequence[Mapping[str, Any]], prompts: dict[str, Any]) -> lis
     drawn = {} if any("seed" in layer for layer in named) else {"seed": -1}
     if not any("." in name for layer in named[:-1] for name in layer):
         return [drawn | merged(*named) | prompts]
+    for lower, upper in pairwise(named):
+        if "seed" not in upper:  # which is laid over what the lower one leaves
+            for name in [name for name in lower if "." in name and name in upper]:
+                del lower[name]
     return [drawn | named[0], *named[1:-1], named[-1] | prompts]
 
 
-def _filled(graph: dict[str, Any], passes: list[dict[str, Any]], seeds: SeedMap, object_info: ObjectInfo) -> _Filled:
-    filled = _Filled(graph)
+def _filled(template: Wiring, passes: list[dict[str, Any]], seeds: SeedMap) -> _Filled:
+    filled = _Filled(edited(template.graph, {}))
+    wiring: Wiring | None = template
+    are_drawn = all(one.value is None or one.value >= 0 for one in seeds.settable)
     draw = random.SystemRandom().randint
     apart = len({one.value for one in seeds.settable}) > 1
     for values in passes:
         if values.get("seed") == -1 and not seeds.settable:
             del values["seed"]  # a workflow without one needs no random one
-        done = plan(filled.graph, values, object_info, seed_mode="offset" if apart else "same", draw=draw)
-        filled.graph = {key: dict(node) for key, node in done.graph.items()}
+        if not values and are_drawn:
+            continue
+        wiring = wiring or Wiring(filled.graph, template.info)
+        done = plan(wiring, values, seed_mode="offset" if apart else "same", draw=draw)
+        filled.graph, wiring = done.graph, None
         filled.owners |= {where: key for key, written in done.written.items() for where in written}
         filled.drawn |= done.drawn
         filled.ignored += done.ignored
@@ -200,14 +201,15 @@ def _recorded(
     drawn: tuple[str, ...],
     warnings: tuple[str, ...],
 ) -> Prepared:
-    ran = read_values(graph, object_info)
+    wiring = Wiring(graph, object_info)
+    ran = values_of(wiring)
     columns = {name: _column(name, ran.get(name)) for name in COLUMNS}
     parameters = {name: value for name, value in columns.items() if value is not None} | {
         name: value for name, value in ran.items() if name == "denoise" and value is not None
     }
     return Prepared(
         graph=graph,
-        running=reachable(graph, object_info),
+        running=frozenset(wiring.running),
         titles={key: title(node) for key, node in graph.items()},
         values=columns
         | {
@@ -218,7 +220,7 @@ def _recorded(
         parameters=parameters | dict(exact),
         seeds={
             f"{one.origin.node_id}.{one.origin.field}": one.value
-            for one in seed_map(graph, object_info).groups
+            for one in roles_of(wiring).seeds.groups
             if one.value is not None
         },
         drawn=drawn,
@@ -248,47 +250,3 @@ def _check_classes(graph: Mapping[str, Any], object_info: ObjectInfo) -> None:
                 f"{title(node)} (node {node_id}): this ComfyUI has no node class {node['class_type']}; "
                 "install the custom node that brings it, or use another workflow"
             )
-
-
-def _adapted(graph: Mapping[str, Any], object_info: ObjectInfo) -> dict[str, dict[str, str]]:
-    """Files that the server has, by node and input, where it lacks the suggested ones."""
-    found: dict[str, dict[str, str]] = {}
-    for node_id, node in graph.items():
-        for name, value in inputs(node).items():
-            spec = object_info.input(node["class_type"], name)
-            if spec is None or not spec.choices or value in spec.choices or not isinstance(value, str):
-                continue
-            if spec.options.get("image_upload"):
-                continue  # an input picture is the user's to choose
-            found.setdefault(node_id, {})[name] = _closest(value, [str(one) for one in spec.choices])
-    return found
-
-
-def _replaced(
-    adapted: Mapping[str, Mapping[str, str]], graph: Mapping[str, Any], workflow_json: Mapping[str, Any]
-) -> list[str]:
-    """What to say of replaced files that really run: whoever named another one needs no warning."""
-    return [
-        f"{title(graph[node_id])} (node {node_id}): {_suggested(workflow_json, node_id, name)} is not on this server, "
-        f"{best} was used"
-        for node_id, values in adapted.items()
-        for name, best in values.items()
-        if _value(graph, Input(node_id, name)) == best
-    ]
-
-
-def _suggested(workflow_json: Mapping[str, Any], node_id: str, name: str) -> str:
-    node = workflow_json.get(node_id)
-    return str(inputs(node).get(name)) if isinstance(node, Mapping) else "the suggested file"
-
-
-def _closest(wanted: str, choices: list[str]) -> str:
-    """The choice that shares the longest beginning with the wanted name, or a word of it; else the first."""
-    words = [word for word in ("xl", "flux", "t5", "clip_l", "1-5", "1.5", "15") if word in wanted.lower()]
-
-    def likeness(choice: str) -> tuple[int, int]:
-        low = choice.lower()
-        prefix = next((at for at, (a, b) in enumerate(zip(low, wanted.lower(), strict=False)) if a != b), len(low))
-        return sum(word in low for word in words), prefix
-
-    return max(choices, key=likeness)

@@ -8,6 +8,7 @@ write pictures and films at any path are not on it. `SPOON_COMFYUI_ALLOW_NODES` 
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 from spoonkernel.comfy.graph import title
@@ -39,6 +40,7 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _DENIED = tuple((re.compile(rf"(^| )({pattern})( |$)"), why) for pattern, why in DENIED_WORDS)
 
 
+@lru_cache(maxsize=4096)  # the same few classes in every run
 def reason_against(class_type: str) -> str | None:
     """What a class of this name is thought to do, or None for one that nothing speaks against."""
     if class_type in DENIED_CLASSES:

@@ -12,6 +12,7 @@ from spoonkernel.comfy.object_info import ObjectInfo
 from spoonkernel.comfy.templates import shipped
 from spoonkernel.errors import ValidationFailed
 from spoonkernel.services.graphs import again, graph_hash, merged, prepare
+from spoonkernel.services.templates import template_of
 
 INFO = ObjectInfo(json.loads((RECORDINGS / "object_info.json").read_text()))
 FILES = {"tiny_sd15.safetensors"}
@@ -25,8 +26,9 @@ def graph(**inputs):
     return made
 
 
-def prepared(workflow, *layers, prompt=None, negative=None, info=INFO, **more):
-    return prepare(workflow, *layers, prompt_text=prompt, negative_prompt=negative, object_info=info, **more)
+def prepared(workflow, *layers, prompt=None, negative=None, info=INFO, adapts=False, **more):
+    template = template_of(workflow, info, adapts=adapts)
+    return prepare(template, *layers, prompt_text=prompt, negative_prompt=negative, **more)
 
 
 def test_a_graph_differs_only_in_what_was_asked_for():

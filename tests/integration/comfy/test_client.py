@@ -12,7 +12,7 @@ import pytest
 
 from comfy_transcripts import answers, http
 from spoonkernel.comfy.client import ComfyClient
-from spoonkernel.comfy.http import Pacing
+from spoonkernel.comfy.http import Pacing, new_session
 from spoonkernel.comfy.jobs import JobState, Output, QueueState
 from spoonkernel.errors import (
     BadRequest,
@@ -22,7 +22,7 @@ from spoonkernel.errors import (
     ProviderRefused,
     SubmitUncertain,
 )
-from spoonkernel.providers.http import new_pool
+from spoonkernel.providers.address import new_connector
 from spoonkernel.testing.upstream import ABORT, CLOSE, STALL, Upstream
 
 ID = "11111111-2222-4333-8444-555555555555"
@@ -39,9 +39,9 @@ async def upstream() -> AsyncIterator[Upstream]:
 
 @pytest.fixture
 async def client(upstream: Upstream) -> AsyncIterator[ComfyClient]:
-    pool = new_pool()
-    yield ComfyClient(pool, upstream.url, label="My ComfyUI", pacing=Pacing(first_s=0.001))
-    await pool.aclose()
+    session = new_session(new_connector())
+    yield ComfyClient(session, upstream.url, label="My ComfyUI", pacing=Pacing(first_s=0.001))
+    await session.close()
 
 
 def queue(running: Sequence[str] = (), pending: Sequence[str] = ()) -> dict[str, Any]:
@@ -111,25 +111,26 @@ async def test_a_server_that_hangs_up_without_a_word_is_uncertain(client: ComfyC
         writer.close()
 
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
-    pool = new_pool()
-    other = ComfyClient(pool, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    session = new_session(new_connector())
+    other = ComfyClient(session, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     with pytest.raises(SubmitUncertain):
         await other.submit(GRAPH, prompt_id=ID, client_id="me")
-    await pool.aclose()
+    await session.close()
     server.close()
     await server.wait_closed()
 
 
 async def test_a_late_answer_is_uncertain_and_a_late_get_is_not_asked_again(upstream: Upstream) -> None:
-    pool = new_pool()
-    client = ComfyClient(pool, upstream.url, pacing=Pacing(answer_s=0.05))
+    session = new_session(new_connector())
+    client = ComfyClient(session, upstream.url, pacing=Pacing(answer_s=0.05))
     upstream.reply("/prompt", chunks=[STALL])
     with pytest.raises(SubmitUncertain, match=r"had not finished after 0\.05 s"):
         await client.submit(GRAPH, prompt_id=ID, client_id="me")
+    upstream.reply("/queue", chunks=[STALL])
     with pytest.raises(ProviderConnectionError, match=r"had not finished after 0\.05 s"):
-        await client.queue_remaining()
+        await client.queue()
     assert len(upstream.requests) == 2
-    await pool.aclose()
+    await session.close()
 
 
 async def test_a_gateway_that_lost_the_server_is_uncertain(upstream: Upstream, client: ComfyClient) -> None:
@@ -146,8 +147,8 @@ async def test_a_failure_inside_the_server_is_no_refusal(upstream: Upstream, cli
 
 
 async def test_nothing_listening_says_so_and_is_certain() -> None:
-    pool = new_pool()
-    client = ComfyClient(pool, "http://127.0.0.1:9", label="My ComfyUI", pacing=Pacing(first_s=0.001))
+    session = new_session(new_connector())
+    client = ComfyClient(session, "http://127.0.0.1:9", label="My ComfyUI", pacing=Pacing(first_s=0.001))
     says = re.escape("Cannot connect to My ComfyUI. Is it running? (127.0.0.1:9)")
     with pytest.raises(ProviderConnectionError, match=says) as failure:
         await client.submit(GRAPH, prompt_id=ID, client_id="me")
@@ -155,7 +156,7 @@ async def test_nothing_listening_says_so_and_is_certain() -> None:
     with pytest.raises(ProviderConnectionError, match=says):
         await client.queue()
     assert not await client.answers()
-    await pool.aclose()
+    await session.close()
 
 
 async def test_what_is_no_json_is_not_sent(upstream: Upstream, client: ComfyClient) -> None:
@@ -168,10 +169,10 @@ async def test_a_cut_get_is_asked_again_twice_at_most(upstream: Upstream, client
     upstream.reply("/queue", chunks=[b"{", CLOSE])
     upstream.reply("/queue", json=queue(["a"]))
     assert await client.queue() == QueueState(("a",))
-    upstream.reply("/prompt", chunks=[b"{", CLOSE])
+    upstream.reply("/system_stats", chunks=[b"{", CLOSE])
     with pytest.raises(ProviderConnectionError, match="broke off in the middle"):
-        await client.queue_remaining()
-    assert len([one for one in upstream.requests if one.path == "/prompt"]) == 3
+        await client.system_stats()
+    assert len([one for one in upstream.requests if one.path == "/system_stats"]) == 3
 
 
 async def test_trap_02_queue_before_history_loses_no_job(upstream: Upstream, client: ComfyClient) -> None:
@@ -280,14 +281,11 @@ async def test_nobody_elses_run_is_interrupted(upstream: Upstream, client: Comfy
 
 
 async def test_what_the_server_tells_of_itself(upstream: Upstream, client: ComfyClient) -> None:
-    for path in ("system_stats", "features"):
-        upstream.reply(f"/{path}", json=http(path))
+    upstream.reply("/system_stats", json=http("system_stats"))
     upstream.reply("/prompt", json=http("prompt"))
     upstream.reply("/object_info", body=b'{"A": {"input": {"required": {"x": ["FLOAT", {"max": Infinity}]}}}}')
     assert (await client.system_stats())["system"]["comfyui_version"] == "0.3.64"
-    assert (await client.features())["max_upload_size"] == 104857600
     assert (await client.object_info())["A"]["input"]["required"]["x"][1]["max"] == float("inf")
-    assert await client.queue_remaining() == 0
     assert await client.answers()
 
 
@@ -299,7 +297,6 @@ async def test_models_with_their_sizes(upstream: Upstream, client: ComfyClient) 
     assert files["tiny_sd15.safetensors"] == (340858556, 1795379487.4021778)
     assert await client.models("nosuch") == []
     assert await client.model_files("nosuch") == {}
-    assert await client.features() == {}
 
 
 async def test_a_models_hash_where_the_server_has_one(upstream: Upstream, client: ComfyClient) -> None:
@@ -385,8 +382,8 @@ async def test_leaving_a_file_early_hangs_up(upstream: Upstream, client: ComfyCl
 
 
 async def test_a_key_is_sent_as_a_bearer_token_and_never_told(upstream: Upstream) -> None:
-    pool = new_pool()
-    client = ComfyClient(pool, upstream.url, key="secret-key-1234")
+    session = new_session(new_connector())
+    client = ComfyClient(session, upstream.url, key="secret-key-1234")
     upstream.reply("/queue", status=401, body=b"no")
     with pytest.raises(ProviderRefused, match="refused the key") as refusal:
         await client.queue()
@@ -395,7 +392,7 @@ async def test_a_key_is_sent_as_a_bearer_token_and_never_told(upstream: Upstream
     upstream.reply("/prompt", status=400, json={"error": "bad token secret-key-1234"})
     with pytest.raises(ProviderRefused, match=r"bad token \[key\]"):
         await client.submit(GRAPH, prompt_id=ID, client_id=None)
-    await pool.aclose()
+    await session.close()
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'{"exec_info": 5}'])
@@ -404,8 +401,6 @@ async def test_something_that_is_no_comfyui_is_named_as_such(
 ) -> None:
     upstream.reply("/prompt", body=body)
     upstream.reply("/queue", body=body)
-    with pytest.raises(ProviderConnectionError, match="not ComfyUI's format"):
-        await client.queue_remaining()
     with pytest.raises(ProviderConnectionError, match="not ComfyUI's format"):
         await client.queue()
     assert not await client.answers()

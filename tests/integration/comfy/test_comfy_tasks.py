@@ -5,7 +5,6 @@ import pytest
 from comfy_graphs import graph
 from comfy_rig import bench, node
 from engine_rig import until
-from spoonkernel.testing.comfy_sim import SimulatedComfyUI
 from spoonkernel.types.events import TaskProgress
 
 ALL_KINDS = graph() | {
@@ -16,18 +15,6 @@ ALL_KINDS = graph() | {
     "31": node("SaveVideo", video=["30", 0], filename_prefix="video/v", format="auto", codec="auto"),
 }
 """A picture, a sound and a film."""
-
-
-@pytest.fixture
-async def sim():
-    async with SimulatedComfyUI() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def spoon(tmp_path, sim):
-    async with bench(tmp_path, sim) as opened:
-        yield opened
 
 
 async def task(spoon, workflow=None, kind="image", **options):

@@ -10,6 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 from sqlalchemy import select
 
 import comfy_graphs
+from engine_rig import until
 from spoonkernel.errors import NotFound, PayloadTooLarge, ProviderConnectionError, ValidationFailed
 from spoonkernel.services import comfyui
 from spoonkernel.store.engine import Database
@@ -240,11 +241,25 @@ async def test_metadata_of_other_programs_is_read(bench):
     assert (broken.seed, broken.width, broken.height) == (None, 40, 24)
 
 
+async def test_a_thumbnail_is_made_although_nobody_asks_for_it(own):
+    [output] = (await own.run(None, "a")).outputs
+    name = output.thumbnail.rpartition("/")[2]
+
+    async def is_made():
+        return name in stored(own)
+
+    await until(is_made)
+
+
 async def test_deleting_a_generation_deletes_its_files_and_nothing_else(own):
     kept = await own.run(None, "kept", batch_size=2)
     upload = await own.workbench.comfyui.upload(picture(), filename="in.png")
+    for name in stored(own):
+        await own.workbench.media.open(f"{name.partition('.')[0]}.thumb.webp")
     before = stored(own)
     row = await own.run(None, "gone", batch_size=2)
+    for output in row.outputs:
+        await own.workbench.media.open(output.thumbnail)
     assert len(stored(own)) == len(before) + 4  # two pictures with their thumbnails
     await own.workbench.generations.delete(row.id)
     assert stored(own) == before

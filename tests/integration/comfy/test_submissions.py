@@ -311,6 +311,7 @@ async def test_a_profile_goes_with_all_that_is_its_own_and_nothing_else(own):
         with pytest.raises(NotFound):
             await gone
     assert {one.profile_id for one in await own.workbench.workflows.list(profile_id=other.id)} == {other.id}
+    await own.workbench.media.open(stays.outputs[0].thumbnail)
     left = {path.name for path in own.workbench.config.media_dir.iterdir()}
     assert left == {path.rpartition("/")[2] for path in (stays.outputs[0].content, stays.outputs[0].thumbnail)}
 

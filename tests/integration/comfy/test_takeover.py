@@ -15,7 +15,6 @@ import pytest
 from comfy_rig import bench
 from engine_rig import until
 from spoonkernel.engine import generations
-from spoonkernel.testing.comfy_sim import SimulatedComfyUI
 from spoonkernel.types.events import (
     GenerationCompleted,
     GenerationCreated,
@@ -25,12 +24,6 @@ from spoonkernel.types.events import (
 )
 
 CHILD = Path(__file__).parents[2] / "comfy_child.py"
-
-
-@pytest.fixture
-async def sim():
-    async with SimulatedComfyUI() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from comfy_rig import PICTURE, Relay, bench, foreign, node, post
 from engine_rig import until
 from spoonkernel.comfy.socket import ComfySocket
 from spoonkernel.engine import looks
-from spoonkernel.testing.comfy_sim import SimulatedComfyUI
 from spoonkernel.types.events import (
     GenerationFailed,
     GenerationPreview,
@@ -21,18 +20,6 @@ from spoonkernel.types.events import (
 )
 
 WEBP = {"fps": 6.0, "lossless": True, "quality": 80, "method": "default"}
-
-
-@pytest.fixture
-async def sim():
-    async with SimulatedComfyUI() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def spoon(tmp_path, sim):
-    async with bench(tmp_path, sim) as opened:
-        yield opened
 
 
 async def test_trap_01_the_outputs_are_asked_for_once_the_history_is_written(spoon, sim):

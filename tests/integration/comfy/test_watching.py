@@ -10,7 +10,6 @@ from comfy_rig import PICTURE, Relay, bench, foreign, node, post
 from engine_rig import until
 from spoonkernel.engine import generations, looks, sending
 from spoonkernel.errors import ProviderConnectionError, ProviderRefused, SubmitUncertain
-from spoonkernel.testing.comfy_sim import SimulatedComfyUI
 from spoonkernel.types.events import (
     GenerationCompleted,
     GenerationCreated,
@@ -19,18 +18,6 @@ from spoonkernel.types.events import (
     GenerationProgress,
     GenerationStarted,
 )
-
-
-@pytest.fixture
-async def sim():
-    async with SimulatedComfyUI() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def spoon(tmp_path, sim):
-    async with bench(tmp_path, sim) as opened:
-        yield opened
 
 
 async def test_a_life_is_told_in_order_and_its_row_says_the_same(spoon, sim):

@@ -84,6 +84,16 @@ async def test_an_update_leaves_what_has_run_as_it_ran(bench):
     assert not [one for one in told if one[0] == "7"]
 
 
+async def test_a_run_takes_the_workflow_as_it_is_now_and_runs_do_not_change_each_other(bench):
+    kept = await bench.workbench.workflows.create(name="w", workflow_json=comfy_graphs.graph(steps=2))
+    for steps, given in ((2, {}), (9, {"steps": 9}), (2, {})):
+        assert (await bench.run(kept.id, "a", **given)).steps == steps
+    await bench.workbench.workflows.update(kept.id, workflow_json=comfy_graphs.graph(steps=5))
+    assert (await bench.run(kept.id, "a")).steps == 5
+    await bench.workbench.workflows.set_parameters(kept.id, default_parameters={"steps": 6})
+    assert (await bench.run(kept.id, "a")).steps == 6
+
+
 async def test_deleting_one_clears_it_from_sessions_which_go_on_with_the_default(bench):
     made = await bench.workbench.workflows.create(name="w", workflow_json=comfy_graphs.graph())
     row = await bench.run(made.id, "a", steps=3)

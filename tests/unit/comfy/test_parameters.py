@@ -121,11 +121,11 @@ def test_parameters_as_the_reference_prints_them(object_info: dict[str, Any]) ->
     wire = {(one["nodeId"], one["field"]): one for one in (p.to_wire() for p in extract(txt2img(), object_info))}
     assert wire["3", "seed"] == {
         "nodeId": "3", "field": "seed", "type": "seed", "value": 8, "label": "Seed", "min": 0, "max": str(BIG),
-        "role": "seed",
+        "role": "seed", "node": "KSampler", "integer": True,
     }  # fmt: skip
     assert wire["3", "steps"] == {
         "nodeId": "3", "field": "steps", "type": "number", "value": 20, "label": "Steps", "min": 1, "max": 10000,
-        "role": "steps",
+        "role": "steps", "node": "KSampler", "integer": True,
     }  # fmt: skip
     sampler = wire["3", "sampler_name"]
     assert (sampler["type"], sampler["role"]) == ("choice", "sampler_name")
@@ -141,6 +141,25 @@ def test_parameters_as_the_reference_prints_them(object_info: dict[str, Any]) ->
     ]
     assert wire["4", "ckpt_name"]["role"] == "checkpoint_name"
     assert wire["9", "filename_prefix"]["type"] == "string"
+
+
+def test_what_a_form_shows_beside_the_limits_is_told_as_the_server_tells_it() -> None:
+    told = {
+        "strength": ["FLOAT", {"min": 0.0, "max": 2.0, "display": "slider", "tooltip": "How much of it"}],
+        "text": ["STRING", {"multiline": True}],
+        "tiled": ["BOOLEAN", {"default": False, "label_on": "in tiles", "label_off": "whole"}],
+        "plain": ["BOOLEAN", {"default": False, "tooltip": ["not", "text"]}],
+    }
+    info = {"Mine": {"input": {"required": told}, "output": [], "output_node": True, "display_name": "My node"}}
+    inputs = {"strength": 1.0, "text": "a", "tiled": True, "plain": False}
+    graph = {"1": {"class_type": "Mine", "inputs": inputs}, "2": {"class_type": "Mine", "inputs": inputs}}
+    graph["2"]["_meta"] = {"title": "Second"}
+    wire = {(one["nodeId"], one["field"]): one for one in (p.to_wire() for p in extract(graph, info))}
+    assert (wire["1", "strength"]["display"], wire["1", "strength"]["tooltip"]) == ("slider", "How much of it")
+    assert wire["1", "text"]["multiline"] is True
+    assert wire["1", "tiled"]["labels"] == ["whole", "in tiles"]
+    assert not {"labels", "tooltip", "integer", "multiline"} & set(wire["1", "plain"])
+    assert (wire["1", "text"]["node"], wire["2", "text"]["node"]) == ("My node", "Second")
 
 
 def test_large_seeds_travel_as_strings() -> None:

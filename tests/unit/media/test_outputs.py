@@ -1,4 +1,4 @@
-"""What is stored of an output: the file and its thumbnail, both or none, and the facts about them."""
+"""What is stored of an output: the file, whole or not at all, the facts about it, and later its thumbnail."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from spoonkernel.errors import NotFound, PayloadTooLarge, ValidationFailed
-from spoonkernel.media import MediaFolder, folder
+from spoonkernel.media import MediaFolder, folder, parts, thumbnails
 from spoonkernel.media import pictures as decoding
 
 MP4 = b"\0\0\0\x18ftypisom" + b"\0" * 12
@@ -59,13 +59,60 @@ async def test_a_picture_is_stored_with_its_thumbnail_and_what_is_in_it(media, p
     assert thumbnail.content_type == "image/webp"
     assert Image.open(io.BytesIO(thumbnail.content)).size == (256, 171)
     assert len(names()) == 2
+    assert await media.open(saved.thumbnail) == thumbnail
 
 
-async def test_a_thumbnail_is_deleted_with_its_picture(media, pictures, names):
-    saved = await media.save_output(pictures.png())
-    other = await media.save_output(pictures.png())
+async def test_a_thumbnail_is_deleted_with_its_picture_and_not_made_again(media, pictures, names):
+    saved, other = await media.save_output(pictures.png()), await media.save_output(pictures.png())
+    for one in (saved, other):
+        await media.open(one.thumbnail)
     await media.delete(saved.path)
     assert names() == sorted(path.rpartition("/")[2] for path in (other.path, other.thumbnail))
+    with pytest.raises(NotFound):
+        await media.open(saved.thumbnail)
+
+
+async def test_thumbnails_are_made_once_no_files_arrive(media, pictures, names, monkeypatch):
+    saved = [await media.save_output(pictures.png()) for _ in range(3)]
+    await media.make_thumbnails()
+    assert names() == sorted(one.path.rpartition("/")[2] for one in saved)
+    await media.delete(saved[0].path)
+    asked = await media.open(saved[1].thumbnail)
+    monkeypatch.setattr(thumbnails, "QUIET_S", 0.0)
+    await media.make_thumbnails()
+    assert names() == sorted(path.rpartition("/")[2] for one in saved[1:] for path in (one.path, one.thumbnail))
+    monkeypatch.setattr(decoding, "thumbnail_of", None)  # none is made twice
+    assert await media.open(saved[1].thumbnail) == asked
+    assert (await media.open(saved[2].thumbnail)).content == asked.content
+
+
+async def test_a_thumbnail_is_shown_also_where_it_cannot_be_kept(media, pictures, names, tmp_path):
+    saved = await media.save_output(pictures.png())
+    being_written = tmp_path / "media" / f".{saved.thumbnail.rpartition('/')[2]}.part"  # by another process
+    being_written.write_bytes(b"RI")
+    assert (await media.open(saved.thumbnail)).content.startswith(b"RIFF")
+    assert (being_written.read_bytes(), len(names())) == (b"RI", 2)
+
+
+async def test_a_thumbnail_made_while_its_picture_is_deleted_goes_too(media, pictures, names, monkeypatch):
+    saved = await media.save_output(pictures.png())
+    real = decoding.thumbnail_of
+
+    def slow(content):
+        asyncio.run_coroutine_threadsafe(media.delete(saved.path), loop).result(10)
+        return real(content)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(decoding, "thumbnail_of", slow)
+    assert (await media.open(saved.thumbnail)).content
+    assert names() == []
+
+
+async def test_what_cannot_be_decoded_has_no_thumbnail(media, pictures):
+    for content in (pictures.bomb(), pictures.png()[:60]):
+        path = await media.save(content)
+        with pytest.raises(NotFound):
+            await media.open(path.removesuffix(".png") + ".thumb.webp")
 
 
 async def test_sound_and_video_have_no_thumbnail(media, names):
@@ -107,12 +154,11 @@ async def test_a_broken_picture_leaves_nothing(media, pictures, names):
     assert names() == []
 
 
-async def test_when_the_file_cannot_get_its_name_its_thumbnail_goes_too(media, pictures, names, monkeypatch):
-    def broken(_part, _name=None):
+async def test_when_the_file_cannot_get_its_name_nothing_is_left(media, pictures, names, monkeypatch):
+    def broken(_part, _name=None, *, lasts=True):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(folder, "write_whole", lambda place, name, content: (place / name).write_bytes(content))
-    monkeypatch.setattr(folder.Part, "keep", broken)
+    monkeypatch.setattr(parts.Part, "keep", broken)
     with pytest.raises(OSError, match="No space"):
         await media.save_output(pictures.png())
     assert names() == []
@@ -122,10 +168,10 @@ async def test_a_cancelled_save_leaves_nothing(media, pictures, names, monkeypat
     inside, go_on = threading.Event(), threading.Event()
     real = folder.Part.keep
 
-    def slow(part, name=None):
+    def slow(part, name=None, *, lasts=True):
         inside.set()
         assert go_on.wait(10)
-        real(part, name)
+        real(part, name, lasts=lasts)
 
     monkeypatch.setattr(folder.Part, "keep", slow)
     saving = asyncio.create_task(media.save_output(wav()))
@@ -198,6 +244,7 @@ async def test_what_dead_writers_left_is_swept_and_nothing_else(media, pictures,
         path.write_bytes(b"x")
     link = place / ".linked.part"
     link.symlink_to(foreign)
+    await media.open(saved.thumbnail)
     long_ago = time.time() - 7200
     for path in (
         old,
