@@ -55,6 +55,7 @@ class Queue:
         self._deliver, self._wake, self._opened = deliver, wake, opened
         self._docket: Docket | None = None
         self._worker: Worker | None = None
+        self._working: asyncio.Task[None] | None = None
         self._carried = self._busy = 0
         self._quiet: asyncio.TimerHandle | None = None
         self._outgoing: list[tuple[str, datetime | None]] = []
@@ -156,6 +157,11 @@ class Queue:
         if self._url is None:
             await asyncio.sleep(0.01)
             await docket.add(self.wake, key="bell")("bell")
+            pause_s = 0.01
+            while self._working is not None and not self._working.done():
+                await asyncio.sleep(pause_s)
+                await docket.cancel("nothing")  # ends the wait of the worker's ear for cancellations, which is 0.1 s
+                pause_s *= 2
 
     async def _serve_once(self) -> None:
         docket = Docket(
@@ -177,7 +183,8 @@ class Queue:
             self._recycle.clear()
             stack.push_async_callback(self._rung)
             if self._works:
-                ending.append(await self._start_worker(stack, docket))
+                self._working = await self._start_worker(stack, docket)
+                ending.append(self._working)
             self._docket = docket
             try:
                 await self._opened()

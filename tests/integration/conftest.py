@@ -28,7 +28,7 @@ async def server_url(workbench: Workbench) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def api(server_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server_url, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=server_url, timeout=20, verify=False) as client:
         yield client
 
 
@@ -41,5 +41,5 @@ async def shared_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_api(shared_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=shared_url, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=shared_url, timeout=20, verify=False) as client:
         yield client
