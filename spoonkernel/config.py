@@ -35,6 +35,11 @@ class Config:
     """Tasks that one worker runs at once, over all profiles."""
     stop_deadline_s: float = 10.0
     """How long a stopping worker lets running tasks end before it puts them back in the queue."""
+    database_queries: bool | None = None
+    """Whether the store may be asked in SQL: by nobody, by all who reach the server, or (None) from this machine."""
+    query_memory_mb: int = 1_024
+    """What one question in SQL may take, the copy of the store included."""
+    query_timeout_s: float = 10.0
 
     @property
     def store_url(self) -> str:
@@ -82,7 +87,32 @@ def read_config(environ: Mapping[str, str] | None = None, *, data: str | Path | 
         provider_keys={name: env[variable] for name, variable in PROVIDER_KEYS.items() if variable in env},
         concurrency=_whole_number(env, "SPOON_CONCURRENCY", 8, least=1),
         stop_deadline_s=float(_whole_number(env, "SPOON_STOP_DEADLINE_S", 10, least=0)),
+        database_queries=_yes_or_no(env, "SPOON_DATABASE_QUERIES"),
+        query_memory_mb=_whole_number(env, "SPOON_DATABASE_MEMORY_MB", 1_024, least=128),
+        query_timeout_s=float(_whole_number(env, "SPOON_DATABASE_TIMEOUT_S", 10, least=1)),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerAccess:
+    """How this process shows itself to a Spoon server."""
+
+    token: str | None = field(default=None, repr=False)
+    allow_plain: bool = False
+    """Whether a token may go over `http://` to another machine, readable to everybody between."""
+
+
+def read_server_access(environ: Mapping[str, str] | None = None, *, token: str | None = None) -> ServerAccess:
+    """What the environment says; `token` wins over `SPOON_TOKEN`.
+
+    Raises:
+        BadRequest: the token has a character that none has.
+    """
+    env = os.environ if environ is None else environ
+    word = (env.get("SPOON_TOKEN", "") if token is None else token).strip()
+    if not all("!" <= letter <= "~" for letter in word):
+        raise BadRequest("The token holds a character that no token has, such as a space or a line break")
+    return ServerAccess(token=word or None, allow_plain=env.get("SPOON_ALLOW_PLAIN", "").strip() == "1")
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -110,3 +140,10 @@ def _whole_number(env: Mapping[str, str], name: str, default: int, *, least: int
     if not text.isdigit() or int(text) < least:
         raise BadRequest(f"{name} is {text!r}: it takes a whole number of at least {least}")
     return int(text)
+
+
+def _yes_or_no(env: Mapping[str, str], name: str) -> bool | None:
+    text = env.get(name)
+    if text not in {None, "0", "1"}:
+        raise BadRequest(f"{name} is {text!r}: it takes 1 (yes) or 0 (no)")
+    return None if text is None else text == "1"

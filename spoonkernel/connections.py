@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+import aiohttp
 import httpx
 from pydantic import JsonValue
 
 from spoonkernel.comfy.client import ComfyClient
+from spoonkernel.comfy.http import new_session
 from spoonkernel.comfy.socket import ComfySocket
 from spoonkernel.config import PROVIDER_KEYS, Config
 from spoonkernel.errors import BadRequest, ProviderConnectionError
@@ -26,6 +28,9 @@ from spoonkernel.providers.registry import PROVIDERS, build
 from spoonkernel.store.profiles import ProfileRepo
 from spoonkernel.store.settings import SettingsRepo
 from spoonkernel.vault import Vault
+
+OURS = ("concurrency", "rate_per_minute", "input_usd_per_million", "output_usd_per_million")
+"""Options of a profile that no provider gets: for the task engine, and for what an answer costs."""
 
 ADAPTERS = 128  # adapters kept; each is a few hundred bytes, and they share one connection pool
 FRESH_S = 1.0  # how long another process's change of a profile or a key may go unnoticed; our own shows at once
@@ -54,6 +59,7 @@ class Connections:
         self.changes = 0
         """How often something has changed here: whoever keeps rows of profiles reads them again when this moves."""
         self._comfy: OrderedDict[tuple[str, str | None], ComfyClient] = OrderedDict()
+        self._comfy_session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
@@ -127,10 +133,17 @@ class Connections:
         address = clean_url(url or self.comfy_url, "ComfyUI")
         found = self._comfy.get((address, key))
         if found is None:
-            found = self._comfy[address, key] = ComfyClient(self._pool, address, key=key)
+            found = self._comfy[address, key] = ComfyClient(self._session(), address, key=key)
             if len(self._comfy) > ADAPTERS:
                 self._comfy.popitem(last=False)
         return found
+
+    def _session(self) -> aiohttp.ClientSession:
+        """What all ComfyUI clients share, made with the first of them."""
+        if self._comfy_session is None:
+            self._comfy_session = new_session(new_connector())
+            self._opened.push_async_callback(self._comfy_session.close)
+        return self._comfy_session
 
     def comfy_socket(self, row: Any) -> ComfySocket:
         """A new socket to a comfyui profile's server; whoever opens it closes it."""
@@ -174,8 +187,8 @@ class Connections:
             key = await self.fallback_key(row.provider)
         options = dict(row.options)
         model = options.pop("model", None)
-        for limit in ("concurrency", "rate_per_minute"):  # ours, for the task engine
-            options.pop(limit, None)
+        for name in OURS:
+            options.pop(name, None)
         return Connection(
             row.provider,
             PROVIDERS[row.provider].label,

@@ -4,7 +4,7 @@ One tree: the server writes any of these to the wire with one handler, and the r
 again from the `code` it reads. A message says what happened, to which thing, and what to do next; it never holds a key.
 """
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 
 class SpoonError(Exception):
@@ -108,6 +108,23 @@ class SubmitUncertain(ProviderConnectionError):
     """The answer to a submission was lost: ComfyUI may run it. Look its prompt id up; do not send it again."""
 
     code = "PROVIDER_SUBMIT_UNCERTAIN"
+
+
+class RunFailed(SpoonError):
+    """A generation or a task was started and did not come to a good end; the message is its row's. `row` has the row
+    as last read, None where none was written."""
+
+    code = "RUN_FAILED"
+
+    def __init__(self, message: str = "It failed and gave no reason", row: Any = None) -> None:
+        super().__init__(message)
+        self.row = row
+
+
+class QueryStopped(SpoonError):
+    """A statement ran into its time, memory or size limit, and was stopped."""
+
+    code, status = "QUERY_STOPPED", 400
 
 
 class StoreUnavailable(SpoonError):

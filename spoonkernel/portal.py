@@ -5,21 +5,23 @@ In a notebook the kernel's loop stands still while a cell computes; work on a lo
 once and returns a `Call` (or, for streams, an async iterator); both can be awaited on any loop.
 """
 
-import asyncio
 import concurrent.futures
-import contextlib
 import functools
 import inspect
-import threading
+import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, aclosing
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
+
+from pydantic import JsonValue
 
 from spoonkernel.api import (
     ROOMS,
     ChatAPI,
     ComfyUIAPI,
+    ConversationsAPI,
+    DatabaseAPI,
     GenerationsAPI,
     HealthAPI,
     ModelsAPI,
@@ -28,163 +30,28 @@ from spoonkernel.api import (
     SessionsAPI,
     SettingsAPI,
     TasksAPI,
-    WorkbenchAPI,
     WorkflowsAPI,
     endpoints,
 )
-from spoonkernel.errors import BadRequest
+from spoonkernel.handles.call import Call
+from spoonkernel.handles.generations import GenerationRun
+from spoonkernel.handles.loop import CLOSE_TIMEOUT_S, Portal, Source, Stream
+from spoonkernel.handles.opened import OpenWorkbench
+from spoonkernel.handles.panes import show_workbench
+from spoonkernel.handles.replies import Reply
+from spoonkernel.handles.starting import Question, Runs
+from spoonkernel.handles.tasks import TaskRun
+from spoonkernel.types.base import ChatProviderName, Media, MediaType, ProviderName
 from spoonkernel.types.events import AnyEvent
+from spoonkernel.types.generations import Generation
+from spoonkernel.types.sessions import Session
+from spoonkernel.types.tasks import Task
+from spoonkernel.types.workflows import WorkflowSummary
+
+__all__ = ["Call", "OpenWorkbench", "Portal", "PortalWorkbench", "Stream"]
 
 T = TypeVar("T")
-R = TypeVar("R")
-TICK_S = 0.1  # ipykernel only notices an interrupt when its loop wakes up (ipykernel issue 881)
 OPEN_TIMEOUT_S = 60.0
-CLOSE_TIMEOUT_S = 30.0
-
-
-class Call(Generic[T]):
-    """Work that is under way. Await it, or take `result()`; interrupting either stops the work itself."""
-
-    def __init__(self, future: "concurrent.futures.Future[T]", what: str) -> None:
-        self._future, self._what = future, what
-
-    def __await__(self) -> Generator[Any, None, T]:
-        return self._wait().__await__()
-
-    async def _wait(self) -> T:
-        waiter = asyncio.wrap_future(self._future)
-        try:
-            while not waiter.done():
-                await asyncio.wait({waiter}, timeout=TICK_S)
-            return waiter.result()
-        except asyncio.CancelledError:
-            self._future.cancel()
-            raise
-
-    def result(self, timeout: float | None = None) -> T:
-        """Block until it is done. `timeout` in seconds; the work goes on when it runs out."""
-        try:
-            return self._future.result(timeout)
-        except KeyboardInterrupt:
-            self._future.cancel()
-            raise
-
-    def cancel(self) -> bool:
-        """Stop the work. False when it had ended already."""
-        return self._future.cancel()
-
-    def done(self) -> bool:
-        return self._future.done()
-
-    def __repr__(self) -> str:
-        state = "done" if self.done() else "running"
-        return f"<{self._what}: {state}; await it for its answer>"
-
-
-class Stream(Generic[T]):
-    """An async iterator whose source runs on the portal's loop. Closing it, or leaving it, stops the source.
-
-    `async with` opens the source at once (an event stream then misses nothing); without it the first piece does.
-    """
-
-    def __init__(self, portal: "Portal", source: "_Source[T]", what: str) -> None:
-        self._portal, self._source, self._what = portal, source, what
-        # a `break` in a notebook cell leaves a stream that nobody closes: its source stops when it is forgotten
-        weakref.finalize(self, portal.post, source.close)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
-        try:
-            return await self._call(self._source.next())
-        except asyncio.CancelledError:
-            self._portal.post(self._source.close)
-            raise
-
-    async def aclose(self) -> None:
-        await self._call(self._source.close())
-
-    async def __aenter__(self) -> Self:
-        await self._call(self._source.open())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    def _call(self, work: Coroutine[Any, Any, R]) -> Call[R]:
-        return Call(self._portal.start(work), self._what)
-
-    def __repr__(self) -> str:
-        return f"<{self._what}: read it with `async for`>"
-
-
-class _Source(Generic[T]):
-    """The half of a `Stream` that lives on the portal's loop: one piece at a time, opened once, closed once."""
-
-    def __init__(self, context: AbstractAsyncContextManager[AsyncIterator[T]]) -> None:
-        self._context, self._closed = context, False
-        self._lock = asyncio.Lock()
-        self._iterator: AsyncIterator[T] | None = None
-
-    async def open(self) -> None:
-        async with self._lock:
-            await self._opened()
-
-    async def next(self) -> T:
-        async with self._lock:
-            return await anext(await self._opened())
-
-    async def close(self) -> None:
-        async with self._lock:
-            if self._iterator is not None and not self._closed:
-                await self._context.__aexit__(None, None, None)
-            self._closed = True
-
-    async def _opened(self) -> AsyncIterator[T]:
-        if self._closed:
-            raise StopAsyncIteration
-        if self._iterator is None:
-            self._iterator = await self._context.__aenter__()
-        return self._iterator
-
-
-class Portal:
-    """A thread with an event loop. `start` runs a coroutine there, from any thread."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="spoon-portal", daemon=True)
-        self._thread.start()
-
-    def start(self, work: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
-        """Raises `BadRequest` when the workbench is closed."""
-        if self._loop.is_closed() or not self._thread.is_alive():
-            work.close()
-            raise BadRequest("This workbench is closed: open another with spoonkernel.open()")
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-    def post(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Start `work` if the loop still runs, and do not wait: for cleaning up."""
-        if self._thread.is_alive() and not self._loop.is_closed():
-            asyncio.run_coroutine_threadsafe(work(), self._loop)
-
-    def stop(self) -> None:
-        """End the loop once what it has left is cancelled. Must not be called on the loop itself."""
-        if self._loop.is_closed():
-            return
-        with contextlib.suppress(concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
-            asyncio.run_coroutine_threadsafe(_cancel_rest(), self._loop).result(CLOSE_TIMEOUT_S)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(CLOSE_TIMEOUT_S)
-        if not self._thread.is_alive():
-            self._loop.close()
-
-
-class OpenWorkbench(WorkbenchAPI, Protocol):
-    """A workbench on its own loop, embedded or remote."""
-
-    def events(self) -> AbstractAsyncContextManager[AsyncIterator[AnyEvent]]: ...
 
 
 class PortalWorkbench:
@@ -201,10 +68,13 @@ class PortalWorkbench:
     sessions: SessionsAPI
     workflows: WorkflowsAPI
     generations: GenerationsAPI
+    conversations: ConversationsAPI
+    database: DatabaseAPI
 
     def __init__(self, opening: AbstractAsyncContextManager[OpenWorkbench]) -> None:
         """Opens the workbench, blocking until it is ready: about 0.1 s embedded, 0.5 s on the very first start."""
         self._portal = Portal()
+        self._runs = Runs()
         try:
             self.inner = self._portal.start(opening.__aenter__()).result(OPEN_TIMEOUT_S)
         except BaseException:
@@ -212,15 +82,84 @@ class PortalWorkbench:
             raise
         for name, api in ROOMS.items():
             setattr(self, name, _room(self._portal, name, api, getattr(self.inner, name)))
+        self.media = PortalMedia(self._portal, self.inner)
+        self.opened_at = time.monotonic()
         self._closing = weakref.finalize(self, _shut, self._portal, opening)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used: `close` was not called."""
+        return self._closing.alive
 
     def start(self, work: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
         """Run a coroutine on the workbench's loop, from any thread. It may use `inner`, the plain workbench."""
         return self._portal.start(work)
 
+    def generate(
+        self,
+        prompt: str,
+        session: str | Session | None = None,
+        workflow: str | WorkflowSummary | None = None,
+        negative: str | None = None,
+        **parameters: JsonValue,
+    ) -> GenerationRun:
+        """Generate with ComfyUI. Starts at once; await the handle, show it, or go on meanwhile.
+
+        Args:
+            session: an id or a title; a title that no session has makes one. A session remembers its last parameters.
+                Without one, runs go into a session of this notebook that remembers nothing.
+            workflow: an id or a name; without one the session's current workflow, else the profile's default.
+            parameters: `width`, `steps`, `cfg_scale`, `seed`, ... as in `sessions.generate`; exact addresses of inputs
+                as `**{"3.denoise": 0.5}`.
+        """
+
+        async def begin(inner: OpenWorkbench) -> Generation:
+            return await self._runs.submit(
+                inner, prompt, session=session, workflow=workflow, negative=negative, parameters=parameters
+            )
+
+        return GenerationRun(self, begin)
+
+    def ask(
+        self,
+        text: str,
+        *,
+        provider: ChatProviderName | None = None,
+        model: str | None = None,
+        system: str | None = None,
+        profile_id: str | None = None,
+        options: dict[str, JsonValue] | None = None,
+    ) -> Reply:
+        """Ask a model one question. Without a provider the first model that can chat answers, or the first that is
+        called `model`."""
+        return Reply(self, Question(text, provider, model, system, profile_id, options).begin)
+
+    def run(
+        self,
+        *,
+        name: str,
+        type: MediaType,
+        provider: ProviderName,
+        prompt: str,
+        options: dict[str, JsonValue] | None = None,
+        idempotency_key: str | None = None,
+    ) -> TaskRun:
+        """Create a task and follow it: `tasks.create` with a handle."""
+
+        async def begin(inner: OpenWorkbench) -> Task:
+            return await inner.tasks.create(
+                name=name, type=type, provider=provider, prompt=prompt, options=options, idempotency_key=idempotency_key
+            )
+
+        return TaskRun(self, begin)
+
+    def workbench_ui(self) -> Any:
+        """The whole workbench as one widget. Needs the `lab` extra."""
+        return show_workbench(self)
+
     def events(self) -> Stream[AnyEvent]:
         """What happens to tasks, as it happens: `async with wb.events() as events: async for event in events`."""
-        return Stream(self._portal, _Source(self.inner.events()), "events")
+        return Stream(self._portal, Source(self.inner.events()), "events")
 
     def close(self) -> None:
         """Stop what runs and close everything. Tasks that run go back to the queue of the store."""
@@ -233,7 +172,18 @@ class PortalWorkbench:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Spoon workbench {'open' if self._closing.alive else 'closed'}: {', '.join(ROOMS)}>"
+        return f"<Spoon workbench {'open' if self.is_open else 'closed'}: {', '.join(ROOMS)}>"
+
+
+class PortalMedia:
+    """The files that the workbench keeps."""
+
+    def __init__(self, portal: Portal, inner: OpenWorkbench) -> None:
+        self._portal, self._inner = portal, inner
+
+    def open(self, name: str) -> Call[Media]:
+        """A file by its name or by the path in a row (`/storage/media/NAME`). Raises `NotFound`."""
+        return Call(self._portal.start(self._inner.media.open(name)), "media.open")
 
 
 class _Room:
@@ -259,7 +209,7 @@ def _method(portal: Portal, what: str, declared: Callable[..., Any], real: Calla
     def call(*args: Any, **kwargs: Any) -> Any:
         if inspect.iscoroutinefunction(declared):
             return Call(portal.start(real(*args, **kwargs)), what)
-        return Stream(portal, _Source(aclosing(real(*args, **kwargs))), what)
+        return Stream(portal, Source(aclosing(real(*args, **kwargs))), what)
 
     functools.update_wrapper(call, declared)
     call.__signature__ = _without_self(declared)  # type: ignore[attr-defined]  # read by inspect and by tab completion
@@ -276,12 +226,3 @@ def _shut(portal: Portal, opened: AbstractAsyncContextManager[OpenWorkbench]) ->
         portal.start(opened.__aexit__(None, None, None)).result(CLOSE_TIMEOUT_S)
     finally:
         portal.stop()
-
-
-async def _cancel_rest() -> None:
-    rest = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
-    await asyncio.get_running_loop().shutdown_asyncgens()
-    await asyncio.get_running_loop().shutdown_default_executor()

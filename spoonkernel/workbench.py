@@ -10,19 +10,25 @@ from spoonkernel.bus.memory import MemoryBus
 from spoonkernel.config import Config
 from spoonkernel.connections import Connections
 from spoonkernel.engine.comfy_runs import ComfyRuns
+from spoonkernel.engine.conversations import OverheardConversations
 from spoonkernel.engine.engine import Engine, Role
 from spoonkernel.engine.generations import GenerationWatch
 from spoonkernel.engine.overheard import Overheard
 from spoonkernel.engine.runners import ProviderRuns
+from spoonkernel.engine.watch import Tells
 from spoonkernel.media import MediaFolder
+from spoonkernel.services.attachments import Attachments
 from spoonkernel.services.chat import ChatService
 from spoonkernel.services.comfy_profiles import ComfyProfiles
 from spoonkernel.services.comfyui import ComfyUIService
+from spoonkernel.services.conversations import ConversationService
+from spoonkernel.services.database import DatabaseService, open_child
 from spoonkernel.services.generations import GenerationService
 from spoonkernel.services.health import HealthService
 from spoonkernel.services.ingredients import Ingredients
 from spoonkernel.services.models import ModelService
 from spoonkernel.services.profiles import ProfileService
+from spoonkernel.services.query_log import QueryLog
 from spoonkernel.services.reproduction import Reproducer
 from spoonkernel.services.results import ResultService
 from spoonkernel.services.sessions import SessionService
@@ -30,6 +36,7 @@ from spoonkernel.services.settings import SettingsService
 from spoonkernel.services.submissions import Submissions
 from spoonkernel.services.tasks import TaskService
 from spoonkernel.services.workflows import WorkflowService
+from spoonkernel.store.conversations import ConversationRepo
 from spoonkernel.store.engine import Database
 from spoonkernel.store.generations import GenerationRepo
 from spoonkernel.store.profiles import ProfileRepo
@@ -79,17 +86,24 @@ class Workbench:
         usage = await opened.enter_async_context(UsageRepo(database))
         connections = await opened.enter_async_context(Connections(config, profiles, settings, vault))
         self.chat = ChatService(connections, profiles, usage)
+        conversations = ConversationRepo(database)
+        self.conversations = ConversationService(conversations, profiles, self.chat, Attachments(self.media), self._bus)
+        await opened.enter_async_context(self.conversations.answers)
         self.models = ModelService(config, connections, profiles, usage)
         self.settings = SettingsService(settings, connections, vault)
         submissions, comfy, overheard = await self._open_comfyui(opened, database, connections, profiles)
         self.profiles = ProfileService(profiles, connections, vault, submissions)
 
         runs = ProviderRuns(self.chat, connections, comfy)
+        others: list[Tells] = [overheard, OverheardConversations(conversations, self._bus)]
         engine = await opened.enter_async_context(
-            Engine(config, database, self._bus, self.media, runs, role=self._role, others=[overheard])
+            Engine(config, database, self._bus, self.media, runs, role=self._role, others=others)
         )
         self.tasks = TaskService(TaskRepo(database), profiles, self.media, self._bus, engine)
         self.results = ResultService(ResultRepo(database), self.media)
+        child = await opened.enter_async_context(open_child(config))
+        audit = QueryLog(config.data_dir / "audit" / "queries.jsonl")
+        self.database = DatabaseService(child, audit, allowed=config.database_queries)
         self.health = HealthService(config, database, connections, lambda: engine.redis)
 
     async def _open_comfyui(
@@ -117,7 +131,7 @@ class Workbench:
             sessions, workflows, generations, servers=servers, runs=submissions, media=self.media
         )
         self.workflows = WorkflowService(workflows, sessions, generations, servers, submissions)
-        self.generations = GenerationService(generations, watch, reproducer, self.media)
+        self.generations = GenerationService(generations, watch, reproducer, self.media, self._bus)
         runs = ComfyRuns(
             submissions,
             watch,

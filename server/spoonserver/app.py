@@ -18,6 +18,8 @@ from spoonserver.rooms import operation_id
 from spoonserver.routes import (
     chat,
     comfyui,
+    conversations,
+    database,
     generations,
     health,
     models,
@@ -33,6 +35,7 @@ TITLE = "Spoon"
 ROUTERS = (
     *(health, models, settings, profiles, chat, tasks, results),
     *(comfyui, sessions, workflows, generations),
+    *(conversations, database),
 )
 """In the order of the reference, which is also the order of the documentation."""
 

@@ -8,24 +8,55 @@ from fastapi import Depends, Request
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
-from spoonkernel.api import TasksAPI, WorkbenchAPI
+from spoonkernel.api import DatabaseAPI, TasksAPI, WorkbenchAPI
+from spoonkernel.api.media import MediaAPI
+from spoonkernel.services.database import HERE, Asker
 from spoonkernel.types.base import Media, Wire
+from spoonkernel.types.database import MAX_ARROW_ROWS, FileFormat, TableSchema
 from spoonkernel.types.events import AnyEvent
+from spoonkernel.types.rows import RowsInArrow
 
 MAX_LIMIT = 100
 MAX_OFFSET = 2**31 - 1  # times MAX_LIMIT still a BIGINT
-
-
-class MediaFolder(Protocol):
-    async def open(self, name: str) -> Media:
-        """A stored file. Raises `NotFound`."""
-        ...
 
 
 class ServedTasks(TasksAPI, Protocol):
     def csv(self, **filters: Any) -> AsyncIterator[bytes]:
         """The CSV export piece by piece, UTF-8; takes the filters of `history`."""
         ...
+
+
+class ServedDatabase(DatabaseAPI, Protocol):
+    """`asked_by` is who asks, for the rules and the record."""
+
+    async def answer(
+        self, query: str, *, parameters: dict[str, Any] | None = None, limit: int = 1_000, asked_by: Asker = HERE
+    ) -> bytes:
+        """A `QueryResult` as its JSON text."""
+        ...
+
+    async def arrow(
+        self,
+        query: str,
+        *,
+        parameters: dict[str, Any] | None = None,
+        limit: int = MAX_ARROW_ROWS,
+        asked_by: Asker = HERE,
+    ) -> RowsInArrow: ...
+
+    async def export(
+        self,
+        query: str,
+        *,
+        format: FileFormat = "csv",
+        parameters: dict[str, Any] | None = None,
+        limit: int = MAX_ARROW_ROWS,
+        asked_by: Asker = HERE,
+    ) -> Media: ...
+
+    async def tables(self, *, asked_by: Asker = HERE) -> list[str]: ...
+
+    async def schema(self, name: str, *, asked_by: Asker = HERE) -> TableSchema: ...
 
 
 class ServedWorkbench(WorkbenchAPI, Protocol):
@@ -35,7 +66,10 @@ class ServedWorkbench(WorkbenchAPI, Protocol):
     def tasks(self) -> ServedTasks: ...
 
     @property
-    def media(self) -> MediaFolder: ...
+    def database(self) -> ServedDatabase: ...
+
+    @property
+    def media(self) -> MediaAPI: ...
     def events(self) -> AbstractAsyncContextManager[AsyncIterator[AnyEvent]]: ...
 
 

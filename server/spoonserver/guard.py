@@ -21,6 +21,7 @@ from spoonserver.limits import MAX_BODY_BYTES, MAX_UPLOAD_BYTES, BodyLimit
 SOCKETS_PATH = "/socket.io"
 MAX_SOCKET_BODY_BYTES = 64_000  # a subscription is a hundred bytes; Engine.IO reads a whole body before it looks
 UPLOAD_PATHS = frozenset({"/api/comfyui/upload", "/api/comfyui/metadata"})
+ATTACHMENTS_PATH = re.compile(r"/api/conversations/[^/]+/attachments")
 """Where the body is a file."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -80,7 +81,7 @@ class Guard:
 
     def _most(self, path: str) -> int:
         """How many bytes a body may have there."""
-        if path in UPLOAD_PATHS:
+        if path in UPLOAD_PATHS or ATTACHMENTS_PATH.fullmatch(path):
             return MAX_UPLOAD_BYTES
         return MAX_SOCKET_BODY_BYTES if path.startswith(SOCKETS_PATH) else self._max_body_bytes
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 
 from spoonkernel.types.base import Media
+from spoonkernel.types.rows import ARROW_TYPE
 from spoonserver.deps import WorkbenchDep
 from spoonserver.sse import Streamed, closing
 
@@ -20,6 +21,9 @@ SHOWN = frozenset(
     }
 )
 """What a page may show in place. SVG and HTML are not here: they can carry scripts."""
+
+DATA = frozenset({"application/json", "application/vnd.apache.parquet", ARROW_TYPE})
+"""What is saved, and keeps its own type."""
 
 TEXT = frozenset({"text/plain", "text/csv"})
 SANDBOX = "sandbox; default-src 'none'"
@@ -89,7 +93,7 @@ def _file(media: Media, disposition: str, headers: dict[str, str]) -> Response:
 
 def _headers(content_type: str, disposition: str, filename: str) -> dict[str, str]:
     kind = content_type.partition(";")[0].strip().lower()
-    known = kind if kind in SHOWN else "application/octet-stream"
+    known = kind if kind in SHOWN | DATA else "application/octet-stream"
     return {
         "Content-Type": f"{kind}; charset=utf-8" if kind in TEXT else known,
         "Content-Disposition": f"{disposition}; {_filename(filename)}",

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from spoonkernel.errors import SpoonError
+from spoonkernel.types.chat import Answer, Delta
 from spoonserver.envelope import ErrorBody, StreamErrorBody, error_body
 from spoonserver.errors import log_unforeseen
 
@@ -32,6 +33,26 @@ def failure(error: Exception, *, partial: str | None = None) -> bytes:
         error = SpoonError()
     body = error_body(error)
     return frame("error", body if partial is None else StreamErrorBody(**body.model_dump(), partial=partial))
+
+
+async def chat_frames(provider: str, deltas: AsyncIterator[Delta]) -> AsyncGenerator[bytes, None]:
+    """What a chat streams to a client. `provider` for answers that do not say who gave them."""
+    answer = Answer(provider)
+    async with closing(deltas):
+        try:
+            async for delta in deltas:
+                answer.add(delta)
+                if delta.text:
+                    yield frame("delta", TextDelta(text=delta.text))
+            yield frame("done", answer.reply())
+        except Exception as error:  # noqa: BLE001  # the answer has begun: what went wrong is its last event
+            yield failure(error, partial=_arrived(error, answer))
+
+
+def _arrived(error: Exception, answer: Answer) -> str:
+    """The text so far. Collecting here knows all of it; an adapter may know of a piece that was never passed on."""
+    told = error.partial if isinstance(error, SpoonError) else None
+    return told if told is not None else "".join(answer.text)
 
 
 def stream_docs(**events: type[BaseModel]) -> dict[int | str, dict[str, Any]]:

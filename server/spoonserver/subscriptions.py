@@ -1,7 +1,8 @@
 """Which socket hears what: the messages that sockets send, and how many of them.
 
-`subscribe:task` and `subscribe:session` take an id, `subscribe:tasks` and `subscribe:generations` (ours) nothing;
-`unsubscribe:...` leaves again. Every message is acknowledged, with an envelope like those of the HTTP endpoints.
+`subscribe:task`, `subscribe:session` and `subscribe:conversation` (ours) take an id, `subscribe:tasks`,
+`subscribe:generations` and `subscribe:conversations` (ours) nothing; `unsubscribe:...` leaves again. Every message is
+acknowledged, with an envelope like those of the HTTP endpoints.
 """
 
 import time
@@ -12,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from spoonkernel.errors import BadRequest, RateLimited, SpoonError
-from spoonkernel.types.events import ALL_GENERATIONS, ALL_TASKS, session_room, task_room
+from spoonkernel.types.events import (
+    ALL_CONVERSATIONS,
+    ALL_GENERATIONS,
+    ALL_TASKS,
+    conversation_room,
+    session_room,
+    task_room,
+)
 from spoonserver.deps import ServedWorkbench
 from spoonserver.envelope import Confirmation, Data, error_body
 from spoonserver.errors import log_unforeseen
@@ -42,8 +50,9 @@ class Subscriptions:
         self._server.on("disconnect", self._disconnect)
         self._watch("task", "tasks", task_room)
         self._watch("session", "sessions", session_room)
-        self._watch_all(ALL_TASKS)
-        self._watch_all(ALL_GENERATIONS)
+        self._watch("conversation", "conversations", conversation_room)
+        for room in (ALL_TASKS, ALL_GENERATIONS, ALL_CONVERSATIONS):
+            self._watch_all(room)
         self._server.on("*", self._unknown)
 
     async def _connect(self, sid: str, environ: dict[str, Any], _auth: Any = None) -> None:

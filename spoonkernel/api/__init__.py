@@ -8,6 +8,8 @@ from typing import Protocol
 
 from spoonkernel.api.chat import ChatAPI
 from spoonkernel.api.comfyui import ComfyUIAPI
+from spoonkernel.api.conversations import ConversationsAPI
+from spoonkernel.api.database import DatabaseAPI
 from spoonkernel.api.generations import GenerationsAPI
 from spoonkernel.api.health import HealthAPI
 from spoonkernel.api.marks import Endpoint, endpoints, http
@@ -31,6 +33,8 @@ ROOMS: dict[str, type] = {
     "sessions": SessionsAPI,
     "workflows": WorkflowsAPI,
     "generations": GenerationsAPI,
+    "conversations": ConversationsAPI,
+    "database": DatabaseAPI,
 }
 """Room name -> its Protocol: the attributes of a workbench, in the order of the reference."""
 
@@ -60,12 +64,18 @@ class WorkbenchAPI(Protocol):
     def workflows(self) -> WorkflowsAPI: ...
     @property
     def generations(self) -> GenerationsAPI: ...
+    @property
+    def conversations(self) -> ConversationsAPI: ...
+    @property
+    def database(self) -> DatabaseAPI: ...
 
 
 __all__ = [
     "ROOMS",
     "ChatAPI",
     "ComfyUIAPI",
+    "ConversationsAPI",
+    "DatabaseAPI",
     "Endpoint",
     "GenerationsAPI",
     "HealthAPI",

@@ -6,6 +6,7 @@ from spoonkernel.types.generations import (
     Generation,
     GenerationDiff,
     GenerationStatus,
+    GenerationTile,
     GenerationWorkflow,
     Reproduction,
 )
@@ -21,10 +22,25 @@ class GenerationsAPI(Protocol):
         session_id: str | None = None,
         workflow_id: str | None = None,
         status: GenerationStatus | None = None,
+        min_rating: int | None = None,
         limit: int = 20,
         offset: int = 0,
     ) -> Rows[Generation]:
-        """Generations, the newest first; `limit` is capped at 100."""
+        """Generations, the newest first; `limit` is capped at 100. `min_rating` leaves out those that are not rated."""
+        ...
+
+    @http("GET /comfyui/generations/index", ours=True)
+    async def index(
+        self,
+        *,
+        session_id: str | None = None,
+        workflow_id: str | None = None,
+        status: GenerationStatus | None = None,
+        min_rating: int | None = None,
+        limit: int = 20_000,
+        offset: int = 0,
+    ) -> Rows[GenerationTile]:
+        """Generations in brief, the newest first, up to 20,000 at once: all that a gallery needs to sort and filter."""
         ...
 
     @http("GET /comfyui/generations/{generation_id}")
@@ -35,6 +51,17 @@ class GenerationsAPI(Protocol):
     @http("GET /comfyui/generations/{generation_id}/workflow")
     async def workflow(self, generation_id: str) -> GenerationWorkflow:
         """The graph exactly as it was submitted, and everything else that its pictures depend on."""
+        ...
+
+    @http("PATCH /comfyui/generations/{generation_id}", ours=True)
+    async def rate(self, generation_id: str, *, rating: int | None, index: int | None = None) -> Generation:
+        """Rate a generation, or its output `index` alone: 1 to 5 stars, 0 for rejected, None for not rated.
+
+        Rating a generation rates all its outputs; rating an output makes the generation's rating that of its best one.
+
+        Raises:
+            ValidationFailed: it has no such output, or this is no rating.
+        """
         ...
 
     @http("DELETE /comfyui/generations/{generation_id}")

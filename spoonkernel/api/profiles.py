@@ -36,7 +36,8 @@ class ProfilesAPI(Protocol):
         Args:
             url: the address that provider's own clients take: `.../v1` for openai and compatible servers, the bare
                 host for ollama, claude, gemini and comfyui, a GGUF file's path for local. None: the usual address.
-            options: defaults under every request's own; `concurrency` and `rate_per_minute` limit this profile's tasks.
+            options: defaults under every request's own; `concurrency` and `rate_per_minute` limit this profile's tasks,
+                `input_usd_per_million` and `output_usd_per_million` say what a million tokens cost.
             prompt_template: the default system prompt.
         """
         ...

@@ -4,6 +4,7 @@ What this process follows it tells itself, from the socket; of the others it kno
 """
 
 from collections import OrderedDict
+from datetime import timedelta
 
 from spoonkernel.bus import Bus
 from spoonkernel.store.engine import Database
@@ -15,10 +16,12 @@ from spoonkernel.types.events import (
     GenerationFailed,
     GenerationProgress,
     GenerationStarted,
+    rated,
 )
 from spoonkernel.types.generations import Generation
 
 REMEMBERED = 10_000  # generations whose last state is kept
+LONG_PAST = timedelta(minutes=1)  # more than clocks differ, and than files take between an end and its row
 
 
 class Overheard:
@@ -28,6 +31,7 @@ class Overheard:
         self._bus, self._watcher_id = bus, watcher_id
         self._rows = GenerationRepo(database)
         self._states: OrderedDict[str, tuple[bool, float]] = OrderedDict()
+        self._ratings: OrderedDict[str, tuple[int | None, ...]] = OrderedDict()
         self._ends: OrderedDict[str, None] = OrderedDict()
         self._rev = 0
         self._since = utc_now()
@@ -53,6 +57,10 @@ class Overheard:
 
     async def _tell(self, row: GenerationRow) -> None:
         generation = as_generation(row)
+        is_past = row.completed_at is not None and row.completed_at < self._since - LONG_PAST
+        await self._tell_rating(generation, is_past=is_past)
+        if is_past:
+            return
         if row.watcher_id != self._watcher_id:
             await self._tell_life(generation)
         if row.status == "complete" and self.is_news(row.id):
@@ -62,6 +70,17 @@ class Overheard:
         elif row.status == "failed" and self.is_news(row.id):
             error = row.error or "The generation failed"
             await self._bus.publish(GenerationFailed(generation_id=row.id, session_id=row.session_id, error=error))
+
+    async def _tell_rating(self, generation: Generation, *, is_past: bool) -> None:
+        """`is_past`: it ended long before this process opened, so nothing else of it can be news."""
+        now = rated(generation)
+        told, this = self._ratings.get(generation.id), (now.rating, *now.outputs)
+        if this == told or (told is None and not is_past and all(one is None for one in this)):
+            return
+        self._ratings[generation.id] = this
+        if len(self._ratings) > REMEMBERED:
+            self._ratings.popitem(last=False)
+        await self._bus.publish(now)
 
     async def _tell_life(self, generation: Generation) -> None:
         has_started = generation.started_at is not None

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 from pydantic_core import from_json, to_json
 
 from spoonkernel.errors import BadRequest, NotFound, ProviderConnectionError, SpoonError
-from spoonkernel.providers.address import is_forbidden, new_connector
+from spoonkernel.providers.address import is_forbidden, new_connector, trusted
+from spoonkernel.providers.bodies import SteadyTransport
 from spoonkernel.providers.patience import Patience
 from spoonkernel.providers.refusal import Refusal, read_refusal
 
@@ -61,7 +61,7 @@ def new_pool() -> httpx.AsyncBaseTransport:
     The environment's proxies, .netrc and cookies are not used: a key must go nowhere but to the address it belongs to.
     Only SSL_CERT_FILE and SSL_CERT_DIR are read, which companies with a certificate of their own need.
     """
-    ssl_context = httpx.create_ssl_context(trust_env=True)
+    ssl_context = trusted()
 
     def session() -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -71,7 +71,7 @@ def new_pool() -> httpx.AsyncBaseTransport:
     return _GuardedTransport(client=session, verify=ssl_context)
 
 
-class _GuardedTransport(AiohttpTransport):
+class _GuardedTransport(SteadyTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if is_forbidden(request.url.host):  # aiohttp asks no resolver about literal addresses
             raise httpx.ConnectError("a link-local or metadata address, which Spoon does not call")

@@ -8,9 +8,11 @@ from typing import Any
 from urllib.parse import unquote
 
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from spoonkernel.errors import ProviderConnectionError, RateLimited, SpoonError, from_code
+from spoonkernel.providers.address import trusted
+from spoonkernel.providers.bodies import SteadyTransport
+from spoonkernel.remote.access import refusal
 from spoonkernel.types.base import Media
 
 TIMEOUT = httpx.Timeout(connect=5.0, read=None, write=60.0, pool=None)
@@ -20,14 +22,15 @@ TIMEOUT = httpx.Timeout(connect=5.0, read=None, write=60.0, pool=None)
 class Wire:
     """One server's requests. `open` and `close` come in pairs, on the same event loop."""
 
-    def __init__(self, url: str, headers: dict[str, str]) -> None:
+    def __init__(self, url: str, headers: httpx.Headers) -> None:
         self.url, self._headers = url, headers
         self._client: httpx.AsyncClient | None = None
 
     async def open(self) -> None:
-        # httpx alone slows down as requests run side by side; aiohttp carries them
+        # httpx alone slows down as requests run side by side; aiohttp carries them. Redirects are not followed: a token
+        # would go with them
         self._client = httpx.AsyncClient(
-            base_url=self.url, headers=self._headers, timeout=TIMEOUT, transport=AiohttpTransport()
+            base_url=self.url, headers=self._headers, timeout=TIMEOUT, transport=SteadyTransport(verify=trusted())
         )
 
     async def close(self) -> None:
@@ -65,6 +68,8 @@ class Wire:
             raise ProviderConnectionError("The remote workbench is not open: use `async with RemoteWorkbench(...)`")
         try:
             async with self._client.stream(method, path, **request) as reply:
+                if refused := refusal(self.url, reply.status_code, self._headers, reply.headers.get("location")):
+                    raise refused
                 if reply.status_code >= 400:
                     raise _error(reply, await reply.aread())
                 yield reply

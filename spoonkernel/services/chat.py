@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import JsonValue
@@ -15,7 +14,7 @@ from spoonkernel.services.checks import checked
 from spoonkernel.store.profiles import ProfileRepo
 from spoonkernel.store.usage import UsageRepo
 from spoonkernel.types.base import ChatProviderName, utc_now
-from spoonkernel.types.chat import ChatReply, ChatRequest, Delta, Message, Usage
+from spoonkernel.types.chat import Answer, ChatReply, ChatRequest, Delta, Message, Usage
 
 
 class ChatService:
@@ -54,8 +53,9 @@ class ChatService:
         profile_id: str | None = None,
         options: dict[str, JsonValue] | None = None,
         task_id: str | None = None,
+        turn_id: str | None = None,
     ) -> AsyncGenerator[Delta, None]:
-        """`task_id` (ours): the task that this answer is for, noted in the usage row."""
+        """`task_id`, `turn_id` (ours): the task or the turn that this answer is for, noted in the usage row."""
         request = checked(
             ChatRequest,
             provider=provider,
@@ -70,7 +70,7 @@ class ChatService:
             messages=_with_system_prompt(request.messages, connection.system_prompt),
             options={**connection.options, **request.options},
         )
-        record = _Record(self._clock, connection, call.model, task_id)
+        record = _Record(self._clock, connection, call.model, task_id=task_id, turn_id=turn_id)
         try:
             async with aclosing(connection.adapter.stream(call)) as deltas:
                 async for delta in deltas:
@@ -79,7 +79,8 @@ class ChatService:
                         yield delta
                     else:
                         self._finish(record)
-                        yield delta.model_copy(update={"usage": record.usage, "model": delta.model or call.model})
+                        known = {"provider": connection.provider, "model": delta.model or call.model}
+                        yield delta.model_copy(update={"usage": record.usage, **known})
         except SpoonError as error:
             record.outcome = "error"
             if record.text and error.partial is None:
@@ -105,44 +106,16 @@ class ChatService:
         return models[0]
 
 
-@dataclass
-class Answer:
-    """A stream's deltas gathered into one reply."""
-
-    provider: str
-    text: list[str] = field(default_factory=list)
-    usage: Usage = field(default_factory=Usage)
-    warnings: list[str] = field(default_factory=list)
-    last: Delta = field(default_factory=Delta)
-
-    def add(self, delta: Delta) -> None:
-        self.text.append(delta.text)
-        self.warnings.extend(delta.warnings)
-        if delta.usage is not None:
-            self.usage = delta.usage
-        self.last = delta
-
-    def reply(self) -> ChatReply:
-        return ChatReply(
-            response="".join(self.text),
-            provider=self.provider,
-            model=self.last.model or "",
-            usage=self.usage,
-            finish_reason=self.last.finish_reason,
-            warnings=self.warnings,
-        )
-
-
 class _Record:
     """What one answer took, gathered while it streams."""
 
-    def __init__(self, clock: Callable[[], float], connection: Connection, model: str, task_id: str | None) -> None:
+    def __init__(self, clock: Callable[[], float], connection: Connection, model: str, **asked_for: str | None) -> None:
         self._clock, self._started = clock, clock()
         self._fixed = {
             "provider": connection.provider,
             "model": model,
             "profile_id": connection.profile_id,
-            "task_id": task_id,
+            **asked_for,
         }
         self._first_token_ms: int | None = None
         self.text: list[str] = []

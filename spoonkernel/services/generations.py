@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from spoonkernel.bus import Bus
 from spoonkernel.errors import Conflict, NotFound, ValidationFailed
 from spoonkernel.media import MediaFolder
 from spoonkernel.services.checks import checked
@@ -10,22 +11,29 @@ from spoonkernel.services.submissions import Watches
 from spoonkernel.services.tasks import page_size, start_of
 from spoonkernel.store.generations import OPEN, GenerationRepo, GenerationRow, as_generation
 from spoonkernel.types.base import Rows
+from spoonkernel.types.events import rated
 from spoonkernel.types.generations import (
     Generation,
     GenerationDiff,
     GenerationFilter,
     GenerationStatus,
+    GenerationTile,
     GenerationWorkflow,
+    RatingRequest,
     Reproduction,
 )
 
 LONGEST_WAIT_S = 60.0
+MAX_TILES = 20_000
 LONGEST_REPRODUCTION_S = 24 * 3_600.0
 
 
 class GenerationService:
-    def __init__(self, rows: GenerationRepo, watch: Watches, reproducer: Reproducer, media: MediaFolder) -> None:
+    def __init__(
+        self, rows: GenerationRepo, watch: Watches, reproducer: Reproducer, media: MediaFolder, bus: Bus
+    ) -> None:
         self._rows, self._watch, self._reproducer, self._media = rows, watch, reproducer, media
+        self._bus = bus
 
     async def list(
         self,
@@ -33,12 +41,30 @@ class GenerationService:
         session_id: str | None = None,
         workflow_id: str | None = None,
         status: GenerationStatus | None = None,
+        min_rating: int | None = None,
         limit: int = 20,
         offset: int = 0,
     ) -> Rows[Generation]:
-        wanted = checked(GenerationFilter, session_id=session_id, workflow_id=workflow_id, status=status)
+        wanted = checked(
+            GenerationFilter, session_id=session_id, workflow_id=workflow_id, status=status, min_rating=min_rating
+        )
         rows = await self._rows.page(wanted, limit=page_size(limit), offset=start_of(offset))
         return [as_generation(row) for row in rows]
+
+    async def index(
+        self,
+        *,
+        session_id: str | None = None,
+        workflow_id: str | None = None,
+        status: GenerationStatus | None = None,
+        min_rating: int | None = None,
+        limit: int = MAX_TILES,
+        offset: int = 0,
+    ) -> Rows[GenerationTile]:
+        wanted = checked(
+            GenerationFilter, session_id=session_id, workflow_id=workflow_id, status=status, min_rating=min_rating
+        )
+        return await self._rows.tiles(wanted, limit=page_size(limit, MAX_TILES), offset=start_of(offset))
 
     async def get(self, generation_id: str, *, wait_s: float = 0) -> Generation:
         if not 0 <= wait_s <= LONGEST_WAIT_S:
@@ -48,6 +74,16 @@ class GenerationService:
             await self._watch.ended(row.id, wait_s)
             row = await self._row(generation_id)
         return as_generation(row)
+
+    async def rate(self, generation_id: str, *, rating: int | None, index: int | None = None) -> Generation:
+        wanted = checked(RatingRequest, rating=rating, index=index)
+        row = await self._row(generation_id)
+        changed = await self._rows.rate(row.id, wanted.rating, wanted.index)
+        if changed is None:
+            raise _missing(generation_id)
+        generation = as_generation(changed)
+        await self._bus.publish(rated(generation))
+        return generation
 
     async def workflow(self, generation_id: str) -> GenerationWorkflow:
         row = await self._rows.get(generation_id)
@@ -91,5 +127,9 @@ class GenerationService:
     async def _row(self, generation_id: str) -> GenerationRow:
         row = await self._rows.find(generation_id)
         if row is None:
-            raise NotFound(f"Generation {generation_id} not found")
+            raise _missing(generation_id)
         return row
+
+
+def _missing(generation_id: str) -> NotFound:
+    return NotFound(f"Generation {generation_id} not found")

@@ -17,6 +17,7 @@ from spoonkernel.services.graphs import PROMPTS, Prepared, merged, prepare
 from spoonkernel.services.ingredients import Ingredients
 from spoonkernel.services.node_rules import check_nodes
 from spoonkernel.services.tasks import MAX_KEY
+from spoonkernel.services.templates import Template, template_of
 from spoonkernel.store.generations import GenerationRepo, GenerationRow, as_generation
 from spoonkernel.store.profiles import ProfileRow
 from spoonkernel.store.sessions import SessionRow
@@ -25,7 +26,9 @@ from spoonkernel.store.workflows import WorkflowRepo, WorkflowRow
 from spoonkernel.types.base import utc_now
 from spoonkernel.types.events import GenerationCreated
 from spoonkernel.types.generations import Generation
+from spoonkernel.types.workflows import PRESETS
 
+TEMPLATES = 64  # workflows that are kept as they were read
 UNREMEMBERED = frozenset({"seed", *PROMPTS})
 """What a session does not carry over to its next run: each draws its own seed."""
 
@@ -96,19 +99,21 @@ class Submissions:
     ) -> None:
         self._rows, self._workflows, self._servers = rows, workflows, servers
         self._ingredients, self._watch, self._bus, self._media = ingredients, watch, bus, media
+        self._templates: dict[str, tuple[int, ObjectInfo, Template]] = {}
 
     async def create(self, request: Request) -> Generation:
         """Fill the workflow, store the row, submit it; returns the row once ComfyUI has taken it."""
         storable("promptText", [request.prompt_text, request.negative_prompt])
         storable("parameters", dict(request.parameters))
-        request_hash = _hash(request)
+        request_hash = None if request.idempotency_key is None else _hash(request)
         if (older := await self._older(request.idempotency_key, request_hash)) is not None:
             return older
         session = request.session
         profile = await self._servers.get(session.profile_id)
         workflow = await self._workflow(request, profile)
         remembered = session.last_parameters if session.current_workflow_id == workflow.id else {}
-        layers = [merged(layer) for layer in (workflow.default_parameters, remembered, request.parameters)]
+        defaults = {name: value for name, value in workflow.default_parameters.items() if name != PRESETS}
+        layers = [merged(layer) for layer in (defaults, remembered, request.parameters)]
         prompts = _taken(layers) | _given(request)
         prepared = await self._prepare(profile, workflow, layers, prompts, needs_prompt=request.needs_prompt)
         values = {
@@ -222,12 +227,10 @@ class Submissions:
 
         def prepared(info: ObjectInfo) -> Prepared:
             return prepare(
-                workflow.workflow_json,
+                self._template(workflow, info),
                 *layers,
                 prompt_text=prompts.get("prompt_text"),
                 negative_prompt=prompts.get("negative_prompt"),
-                object_info=info,
-                adapts=self._servers.is_shipped(workflow),
                 needs_prompt=needs_prompt,
             )
 
@@ -240,7 +243,17 @@ class Submissions:
                 raise
             return prepared(newer)
 
-    async def _older(self, key: str | None, request_hash: str) -> Generation | None:
+    def _template(self, workflow: WorkflowRow, info: ObjectInfo) -> Template:
+        """A workflow as it was read for an earlier run, while neither it nor what its server offers has changed."""
+        rev, told, found = self._templates.get(workflow.id, (None, None, None))
+        if found is None or rev != workflow.rev or told is not info:
+            found = template_of(workflow.workflow_json, info, adapts=self._servers.is_shipped(workflow))
+            if len(self._templates) >= TEMPLATES:
+                self._templates.clear()
+            self._templates[workflow.id] = workflow.rev, info, found
+        return found
+
+    async def _older(self, key: str | None, request_hash: str | None) -> Generation | None:
         """What was made with this key before, whatever has become of its workflow and its server since."""
         if key is None:
             return None

@@ -191,8 +191,8 @@ class TaskService:
         return str(row.id)
 
 
-def page_size(limit: int) -> int:
-    return min(_at_least(limit, 1, "limit"), MAX_PAGE)
+def page_size(limit: int, most: int = MAX_PAGE) -> int:
+    return min(_at_least(limit, 1, "limit"), most)
 
 
 def start_of(offset: int) -> int:

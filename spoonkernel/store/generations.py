@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Update, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, Row, Select, Update, and_, bindparam, insert, select, update
+from sqlalchemy.sql.dml import ReturningInsert
 
 from spoonkernel.errors import NotFound
 from spoonkernel.store.columns import canonical_id
 from spoonkernel.store.engine import Database, Transaction
+from spoonkernel.store.ratings import rate
 from spoonkernel.store.tables import comfyui_files, comfyui_generations, comfyui_sessions
-from spoonkernel.types.generations import Generation, GenerationFilter
+from spoonkernel.store.tiles import narrowed, read_tiles
+from spoonkernel.types.generations import Generation, GenerationFilter, GenerationTile
 
 GenerationRow = Row[Any]
 OPEN = ("pending", "running")
@@ -36,8 +39,7 @@ class GenerationRepo:
                     return older, False
             if not tx.run_update(_session(), its_id=values["session_id"], **session):
                 raise NotFound(f"Session {values['session_id']} not found")
-            tx.insert(comfyui_generations, **values)
-            return tx.connection.execute(_found(whole=False), {"found_id": values["id"]}).one(), True
+            return tx.connection.execute(_added(), {"rev": tx.rev, **values}).one(), True
 
         return await self._database.write(write)
 
@@ -63,14 +65,21 @@ class GenerationRepo:
 
     async def page(self, wanted: GenerationFilter, *, limit: int, offset: int = 0) -> Sequence[GenerationRow]:
         """Rows newest first, without their large columns."""
-        query = _shown().order_by(comfyui_generations.c.created_at.desc(), comfyui_generations.c.id.desc())
-        for name in ("session_id", "workflow_id"):
-            if (value := getattr(wanted, name)) is not None:
-                query = query.where(comfyui_generations.c[name] == canonical_id(value))
-        if wanted.status is not None:
-            query = query.where(comfyui_generations.c.status == wanted.status)
-        query = query.limit(limit).offset(offset)
+        query = narrowed(_shown(), wanted).limit(limit).offset(offset)
         return await self._database.read(lambda connection: connection.execute(query).all())
+
+    async def tiles(self, wanted: GenerationFilter, *, limit: int, offset: int = 0) -> list[GenerationTile]:
+        """Generations in brief, newest first."""
+        return await self._database.read(lambda connection: read_tiles(connection, wanted, limit, offset))
+
+    async def rate(self, generation_id: str, rating: int | None, index: int | None) -> GenerationRow | None:
+        """Rate a generation or one of its outputs; returns its row, or None when it is gone."""
+
+        def write(tx: Transaction) -> GenerationRow | None:
+            rate(tx, generation_id, rating, index)
+            return tx.connection.execute(_found(whole=False), {"found_id": generation_id}).first()
+
+        return await self._database.write(write)
 
     async def of_task(self, task_id: str) -> GenerationRow | None:
         """The newest generation that a task made."""
@@ -151,6 +160,11 @@ def delete_files(tx: Transaction, where: ColumnElement[bool]) -> list[str]:
 def _found(*, whole: bool) -> Select[Any]:
     """One generation: statements that are made once take a third of the time of those that are made anew."""
     return (select(comfyui_generations) if whole else _shown()).where(comfyui_generations.c.id == bindparam("found_id"))
+
+
+@lru_cache(maxsize=1)
+def _added() -> ReturningInsert[Any]:
+    return insert(comfyui_generations).returning(*(one for one in comfyui_generations.c if one.name not in _UNSEEN))
 
 
 @lru_cache(maxsize=1)

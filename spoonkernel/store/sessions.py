@@ -13,11 +13,13 @@ from spoonkernel.store.generations import delete_generations
 from spoonkernel.store.tables import comfyui_generations, comfyui_sessions, comfyui_workflows, profiles
 
 SessionRow = Row[Any]
+KEPT = 64  # workflows whose rows are kept
 
 
 class SessionRepo:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._read: dict[str, Row[Any]] = {}
 
     async def list(self) -> Sequence[SessionRow]:
         """All sessions, newest first, with `profile_name`, `profile_url` and the three counts."""
@@ -47,12 +49,25 @@ class SessionRepo:
         def read(connection: Connection) -> tuple[SessionRow | None, Row[Any] | None]:
             session = connection.execute(_bare(), {"its_id": row_id}).first()
             wanted = canonical_id(workflow_id) if workflow_id is not None else session and session.current_workflow_id
-            return session, connection.execute(_workflow(), {"its_id": wanted}).first() if wanted else None
+            return session, self._workflow(connection, wanted) if wanted else None
 
         session, workflow = await self._database.read(read) if row_id else (None, None)
         if session is None:
             raise NotFound(f"Session {session_id} not found")
         return session, workflow
+
+    def _workflow(self, connection: Connection, workflow_id: str) -> Row[Any] | None:
+        """A workflow's row; while its revision is the same, the one that was read before: graphs are large."""
+        rev = connection.scalar(_revision(), {"its_id": workflow_id})
+        kept = self._read.get(workflow_id)
+        if rev is None or (kept is not None and kept.rev == rev):
+            return None if rev is None else kept
+        row = connection.execute(_workflow(), {"its_id": workflow_id}).first()
+        if row is not None:
+            if len(self._read) >= KEPT:
+                self._read.clear()
+            self._read[workflow_id] = row
+        return row
 
     async def of_workflow(self, workflow_id: str) -> SessionRow | None:
         """The session that used this workflow last."""
@@ -89,6 +104,11 @@ class SessionRepo:
 @lru_cache(maxsize=1)
 def _bare() -> Select[Any]:
     return select(comfyui_sessions).where(comfyui_sessions.c.id == bindparam("its_id"))
+
+
+@lru_cache(maxsize=1)
+def _revision() -> Select[Any]:
+    return select(comfyui_workflows.c.rev).where(comfyui_workflows.c.id == bindparam("its_id"))
 
 
 @lru_cache(maxsize=1)

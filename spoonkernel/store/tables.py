@@ -13,7 +13,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -21,29 +20,8 @@ from sqlalchemy import (
 )
 
 from spoonkernel.store.columns import Document, Id, Moment, Revision, Seed
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _rev() -> Column[int]:
-    return Column("rev", Revision, nullable=False, index=True)
-
-
-def _id() -> Column[str]:
-    return Column("id", Id, primary_key=True)
-
-
-def _profile(*, nullable: bool) -> Column[str]:
-    """A profile named by a row that may outlive it: history is kept, so there is no foreign key."""
-    return Column("profile_id", Id, nullable=nullable, index=True)
-
+from spoonkernel.store.conversation_tables import conversation_files, conversation_turns, conversations
+from spoonkernel.store.schema import id_column, metadata, profile_column, rev_column
 
 revision = Table(
     "revision",
@@ -64,7 +42,7 @@ tombstones = Table(
 profiles = Table(
     "profiles",
     metadata,
-    _id(),
+    id_column(),
     Column("name", String(255), nullable=False),
     Column("description", Text),
     Column("type", String(20), nullable=False),
@@ -77,26 +55,26 @@ profiles = Table(
     Column("output_modalities", Document, nullable=False),
     Column("created_at", Moment, nullable=False, index=True),
     Column("updated_at", Moment, nullable=False),
-    _rev(),
+    rev_column(),
 )
 """`api_key` is what the vault made of it, never the key."""
 
 profile_models = Table(
     "profile_models",
     metadata,
-    _id(),
+    id_column(),
     Column("profile_id", Id, ForeignKey("profiles.id", ondelete="CASCADE"), nullable=False),
     Column("model_id", String(255), nullable=False),
     Column("name", String(255), nullable=False),
     Column("created_at", Moment, nullable=False),
-    _rev(),
+    rev_column(),
     UniqueConstraint("profile_id", "model_id"),
 )
 
 provider_settings = Table(
     "provider_settings",
     metadata,
-    _id(),
+    id_column(),
     Column("provider", String(50), nullable=False, unique=True),
     Column("api_key", LargeBinary),
     Column("endpoint_url", Text),
@@ -106,17 +84,17 @@ provider_settings = Table(
     Column("error_message", Text),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
-    _rev(),
+    rev_column(),
 )
 
 tasks = Table(
     "tasks",
     metadata,
-    _id(),
+    id_column(),
     Column("name", String(255), nullable=False),
     Column("type", String(20), nullable=False),
     Column("provider", String(50), nullable=False),
-    _profile(nullable=True),
+    profile_column(nullable=True),
     Column("prompt", Text, nullable=False),
     Column("options", Document, nullable=False),
     Column("status", String(20), nullable=False),
@@ -131,7 +109,7 @@ tasks = Table(
     Column("created_at", Moment, nullable=False, index=True),
     Column("started_at", Moment),
     Column("completed_at", Moment),
-    _rev(),
+    rev_column(),
     Index("ix_tasks_status_created_at", "status", "created_at"),
 )
 """`claimed_by` and `lease_until`: which worker runs it, and until when it must have said so again. `not_before`: when
@@ -140,7 +118,7 @@ the next attempt may start."""
 task_attempts = Table(
     "task_attempts",
     metadata,
-    _id(),
+    id_column(),
     Column("task_id", Id, nullable=False, index=True),
     Column("limit_key", String(64), nullable=False),
     Column("worker_id", String(64), nullable=False),
@@ -148,7 +126,7 @@ task_attempts = Table(
     Column("finished_at", Moment),
     Column("outcome", String(20)),
     Column("error", Text),
-    _rev(),
+    rev_column(),
     Index("ix_task_attempts_limit_key_started_at", "limit_key", "started_at"),
 )
 """Each time a worker took a task up. `limit_key` is the profile's id, else the provider's name."""
@@ -156,23 +134,23 @@ task_attempts = Table(
 results = Table(
     "results",
     metadata,
-    _id(),
+    id_column(),
     Column("task_id", Id, ForeignKey("tasks.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("type", String(20), nullable=False),
     Column("content", Text, nullable=False),
     Column("metadata", Document, nullable=False, key="meta"),
     Column("created_at", Moment, nullable=False, index=True),
-    _rev(),
+    rev_column(),
 )
 """The column `metadata` is `results.c.meta` here: `metadata` is SQLAlchemy's own name."""
 
 chat_usage = Table(
     "chat_usage",
     metadata,
-    _id(),
+    id_column(),
     Column("provider", String(50), nullable=False),
     Column("model", String(255), nullable=False),
-    _profile(nullable=True),
+    profile_column(nullable=True),
     Column("task_id", Id),
     Column("prompt_tokens", Integer),
     Column("completion_tokens", Integer),
@@ -181,15 +159,17 @@ chat_usage = Table(
     Column("duration_ms", Integer, nullable=False),
     Column("outcome", String(20), nullable=False),
     Column("created_at", Moment, nullable=False, index=True),
-    _rev(),
+    rev_column(),
+    Column("turn_id", Id),
     Index("ix_chat_usage_model_created_at", "model", "created_at"),
 )
-"""One row a chat answer: what it took. `outcome` is its finish reason, `error`, or `stopped` by the caller."""
+"""One row a chat answer: what it took. `outcome` is its finish reason, `error`, or `stopped` by the caller. `task_id`
+and `turn_id` say what it was an answer for."""
 
 comfyui_workflows = Table(
     "comfyui_workflows",
     metadata,
-    _id(),
+    id_column(),
     Column("profile_id", Id, ForeignKey("profiles.id"), nullable=False, index=True),
     Column("name", String(255), nullable=False),
     Column("description", Text),
@@ -199,26 +179,26 @@ comfyui_workflows = Table(
     Column("is_default", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
-    _rev(),
+    rev_column(),
 )
 
 comfyui_sessions = Table(
     "comfyui_sessions",
     metadata,
-    _id(),
+    id_column(),
     Column("profile_id", Id, ForeignKey("profiles.id"), nullable=False, index=True),
     Column("title", String(255), nullable=False),
     Column("current_workflow_id", Id),
     Column("last_parameters", Document, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
-    _rev(),
+    rev_column(),
 )
 
 comfyui_generations = Table(
     "comfyui_generations",
     metadata,
-    _id(),
+    id_column(),
     Column("session_id", Id, ForeignKey("comfyui_sessions.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("workflow_id", Id, index=True),
     Column("prompt_id", String(64), nullable=False, unique=True),
@@ -243,7 +223,7 @@ comfyui_generations = Table(
     Column("generation_time_seconds", Float),
     Column("created_at", Moment, nullable=False, index=True),
     Column("completed_at", Moment),
-    _rev(),
+    rev_column(),
     Column("profile_id", Id),
     Column("task_id", Id, index=True),
     Column("idempotency_key", String(255)),
@@ -257,6 +237,7 @@ comfyui_generations = Table(
     Column("ui_workflow", Document),
     Column("ingredients", Document),
     Column("warnings", Document),
+    Column("rating", Integer),
     Index("uq_comfyui_generations_idempotency_key", "idempotency_key", unique=True),
     Index("ix_comfyui_generations_session_id_created_at", "session_id", "created_at"),
 )
@@ -266,7 +247,7 @@ submitted again. `watcher_id`: which process waits for its end."""
 comfyui_files = Table(
     "comfyui_files",
     metadata,
-    _id(),
+    id_column(),
     Column("generation_id", Id, ForeignKey("comfyui_generations.id", ondelete="CASCADE"), index=True),
     Column("profile_id", Id, nullable=False),
     Column("filename", String(512), nullable=False, index=True),
@@ -279,7 +260,7 @@ comfyui_files = Table(
     Column("file_sha256", String(64)),
     Column("pixel_sha256", String(64)),
     Column("created_at", Moment, nullable=False),
-    _rev(),
+    rev_column(),
 )
 """Every file of a ComfyUI that Spoon knows of: outputs that generations recorded, and uploads (no generation). The
 image proxy serves these and no others. `content` and `thumbnail` are paths in the media folder."""
@@ -287,8 +268,29 @@ image proxy serves these and no others. `content` and `thumbnail` are paths in t
 watchers = Table(
     "watchers",
     metadata,
-    _id(),
+    id_column(),
     Column("lease_until", Moment, nullable=False),
-    _rev(),
+    rev_column(),
 )
 """The processes that watch generations. What a process watched is another's to watch once its lease has run out."""
+
+__all__ = [
+    "chat_usage",
+    "comfyui_files",
+    "comfyui_generations",
+    "comfyui_sessions",
+    "comfyui_workflows",
+    "conversation_files",
+    "conversation_turns",
+    "conversations",
+    "metadata",
+    "profile_models",
+    "profiles",
+    "provider_settings",
+    "results",
+    "revision",
+    "task_attempts",
+    "tasks",
+    "tombstones",
+    "watchers",
+]

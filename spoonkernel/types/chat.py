@@ -1,5 +1,6 @@
 """Chat: messages in, deltas or one reply out. Content parts are in OpenAI's shape, as `spec/decisions` settled."""
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, model_validator
@@ -95,11 +96,12 @@ class Usage(Wire):
 
 
 class Delta(Wire):
-    """One streamed piece. The last one of a stream has a `finish_reason`, and the usage where it is known."""
+    """One streamed piece. The last one of a stream has a `finish_reason`, who answered, and the usage where known."""
 
     text: str = ""
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    provider: str | None = None
     model: str | None = None
     warnings: list[str] = Field(default_factory=list)
 
@@ -114,3 +116,31 @@ class ChatReply(Wire):
     finish_reason: FinishReason | None = None
     warnings: list[str] = Field(default_factory=list)
     """What had to be left out or renamed for the provider to accept the request."""
+
+
+@dataclass
+class Answer:
+    """A stream's deltas gathered into one reply."""
+
+    provider: str
+    text: list[str] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    warnings: list[str] = field(default_factory=list)
+    last: Delta = field(default_factory=Delta)
+
+    def add(self, delta: Delta) -> None:
+        self.text.append(delta.text)
+        self.warnings.extend(delta.warnings)
+        if delta.usage is not None:
+            self.usage = delta.usage
+        self.last = delta
+
+    def reply(self) -> ChatReply:
+        return ChatReply(
+            response="".join(self.text),
+            provider=self.last.provider or self.provider,
+            model=self.last.model or "",
+            usage=self.usage,
+            finish_reason=self.last.finish_reason,
+            warnings=self.warnings,
+        )

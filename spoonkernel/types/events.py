@@ -9,12 +9,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, TypeAdapter
 
 from spoonkernel.types.base import CamelWire, Timestamp
-from spoonkernel.types.generations import Generation, Output
+from spoonkernel.types.generations import Generation, Output, Rating
 from spoonkernel.types.results import Result
 from spoonkernel.types.tasks import Task
 
 ALL_TASKS = "tasks"
 ALL_GENERATIONS = "generations"
+ALL_CONVERSATIONS = "conversations"
 
 
 class Event(CamelWire):
@@ -130,6 +131,38 @@ class GenerationFailed(_GenerationEvent):
     error: str
 
 
+class GenerationRated(_GenerationEvent):
+    """Ours: somebody rated it, or one of its outputs; `outputs` are their ratings, in order."""
+
+    kind: Literal["generation:rated"] = "generation:rated"
+    rating: Rating | None = None
+    outputs: list[Rating | None] = Field(default_factory=list)
+
+
+def rated(generation: Generation) -> GenerationRated:
+    """Tells how a generation is rated now."""
+    return GenerationRated(
+        generation_id=generation.id,
+        session_id=generation.session_id,
+        rating=generation.rating,
+        outputs=[output.rating for output in generation.outputs],
+    )
+
+
+class ConversationChanged(Event):
+    """Ours: a conversation was written, or deleted; `turn_id` where it was one turn: asked, answered, or written on.
+
+    An answer that is being written is told every 2 s.
+    """
+
+    kind: Literal["conversation:changed"] = "conversation:changed"
+    conversation_id: str
+    turn_id: str | None = None
+
+    def rooms(self) -> list[str]:
+        return [conversation_room(self.conversation_id), ALL_CONVERSATIONS]
+
+
 class Notification(Event):
     everywhere = True
     kind: Literal["notification"] = "notification"
@@ -149,6 +182,8 @@ AnyEvent = Annotated[
     | GenerationPreview
     | GenerationCompleted
     | GenerationFailed
+    | GenerationRated
+    | ConversationChanged
     | Notification,
     Field(discriminator="kind"),
 ]
@@ -166,3 +201,7 @@ def task_room(task_id: str) -> str:
 
 def session_room(session_id: str) -> str:
     return f"session:{session_id}"
+
+
+def conversation_room(conversation_id: str) -> str:
+    return f"conversation:{conversation_id}"

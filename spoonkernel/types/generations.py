@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue, PlainSerializer
+from pydantic import BeforeValidator, Field, JsonValue, PlainSerializer, WithJsonSchema
 
 from spoonkernel.types.base import Timestamp, Wire
 
@@ -36,13 +36,22 @@ Seed = Annotated[
     BeforeValidator(_from_digits),
     Field(ge=0, le=SEED_MAX),
     PlainSerializer(exact, when_used="json"),
+    WithJsonSchema({"type": ["integer", "string"]}, mode="serialization"),
 ]
 """0 to 2^64-1; over JSON a string of digits from 2^53 on."""
 
-Document = Annotated[dict[str, JsonValue], PlainSerializer(exact, when_used="json")]
+Document = Annotated[
+    dict[str, JsonValue],
+    PlainSerializer(exact, when_used="json"),
+    WithJsonSchema({"type": "object", "additionalProperties": True}, mode="serialization"),
+]
 """A JSON object whose large whole numbers go over the wire as strings (ComfyUI takes both)."""
 
 Value = Annotated[JsonValue, PlainSerializer(exact, when_used="json")]
+
+
+Rating = Annotated[int, Field(ge=0, le=5)]
+"""1 to 5 stars, or 0: rejected."""
 
 
 class Output(Wire):
@@ -67,6 +76,7 @@ class Output(Wire):
     file_sha256: str | None = None
     pixel_sha256: str | None = None
     """Of the decoded pixels: equal for files that differ in their metadata only."""
+    rating: Rating | None = None
 
 
 class Generation(Wire):
@@ -100,6 +110,8 @@ class Generation(Wire):
     warnings: list[str] = Field(default_factory=list)
     """What was left out or is doubtful: a parameter that the workflow does not have, an output that is invalid."""
     outputs: list[Output] = Field(default_factory=list)
+    rating: Rating | None = None
+    """What the generation was rated as a whole; once its outputs are rated one by one, the best of them."""
     generation_time_seconds: float | None = None
     """From the start of its execution to its end, as ComfyUI took the times; without the wait in its queue."""
     reproduces: str | None = None
@@ -110,6 +122,41 @@ class Generation(Wire):
     created_at: Timestamp
     started_at: Timestamp | None = None
     completed_at: Timestamp | None = None
+
+
+class TileOutput(Wire):
+    """An output as a tile shows it; its place in the list is the `index` of `rate`."""
+
+    kind: OutputKind = "image"
+    content: str | None = None
+    thumbnail: str | None = None
+    width: int | None = None
+    height: int | None = None
+    size_bytes: int | None = None
+    rating: Rating | None = None
+
+
+class GenerationTile(Wire):
+    """A generation as a gallery needs it for tiles, sorting and filtering; the rest is in `Generation`."""
+
+    id: str
+    session_id: str
+    workflow_id: str | None = None
+    status: GenerationStatus
+    prompt_text: str
+    """Its first 1,000 characters."""
+    width: int | None = None
+    height: int | None = None
+    steps: int | None = None
+    cfg_scale: float | None = None
+    seed: Seed | None = None
+    sampler_name: str | None = None
+    scheduler: str | None = None
+    checkpoint_name: str | None = None
+    rating: Rating | None = None
+    outputs: list[TileOutput] = Field(default_factory=list)
+    generation_time_seconds: float | None = None
+    created_at: Timestamp
 
 
 class GenerateRequest(Wire):
@@ -157,6 +204,16 @@ class GenerationFilter(Wire):
     session_id: str | None = None
     workflow_id: str | None = None
     status: GenerationStatus | None = None
+    min_rating: Rating | None = None
+
+
+class RatingRequest(Wire):
+    """The body of `PATCH /comfyui/generations/:id`."""
+
+    rating: Rating | None
+    """None takes the rating away."""
+    index: Annotated[int, Field(ge=0)] | None = None
+    """Which of its outputs, from 0; without it the generation and all of them."""
 
 
 class Difference(Wire):

@@ -10,6 +10,10 @@ from spoonkernel.types.generations import Document, Value
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 JSONObject = dict[str, JsonValue]
 
+PRESETS = "presets"
+"""The key of `default_parameters` under which named sets of values lie beside the default ones, `{name: {parameter:
+value}}`. Panes offer them; no run takes one over by itself."""
+
 
 class WorkflowParameter(Wire):
     """One value of a graph that can be set, as the reference prints it, and what ComfyUI says of it."""
@@ -28,6 +32,15 @@ class WorkflowParameter(Wire):
     options: list[JsonValue] | None = None
     role: str | None = None
     """The name under which `parameters` of a generation set it (`steps`, `cfg_scale`, ...), if it has one."""
+    node: str | None = None
+    """The title of its node."""
+    integer: bool | None = None
+    multiline: bool | None = None
+    display: str | None = None
+    """`slider`, `number`, `color`, ...: how ComfyUI's own page shows it."""
+    tooltip: str | None = None
+    labels: list[str] | None = None
+    """What a boolean's node says of it when it is off, and when it is on."""
 
     @model_serializer(mode="wrap")
     def _without_unknowns(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

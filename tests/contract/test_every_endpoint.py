@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -78,11 +79,19 @@ GET /comfyui/generations/:/workflow
 DELETE /comfyui/generations/:
 GET /comfyui/image/:
 POST /comfyui/prompt
+POST /database/query
+GET /database/tables
+GET /database/tables/:/schema
 """
 OURS = {
+    *("POST /database/arrow", "POST /database/export"),
     *("POST /chat/stream", "POST /models/:/pull", "POST /comfyui/upload", "POST /comfyui/metadata"),
     *("GET /comfyui/generations", "POST /comfyui/generations/:/cancel", "POST /comfyui/generations/:/reproduce"),
     *("GET /comfyui/generations/:/diff/:", "POST /comfyui/generations/:/remake"),
+    *("GET /comfyui/generations/index", "PATCH /comfyui/generations/:"),
+    *("GET /conversations", "POST /conversations", "GET /conversations/:", "PUT /conversations/:"),
+    *("DELETE /conversations/:", "POST /conversations/:/attachments", "POST /conversations/:/turns"),
+    *("POST /conversations/:/turns/:/reply", "DELETE /conversations/:/turns/:"),
 }
 PROFILE = {
     *("id", "name", "description", "type", "provider", "api_key", "url", "options", "prompt_template"),
@@ -105,6 +114,14 @@ GENERATION = {
     *("id", "session_id", "workflow_id", "prompt_id", "prompt_text", "negative_prompt", "parameters", "width"),
     *("height", "steps", "cfg_scale", "seed", "sampler_name", "scheduler", "batch_size", "checkpoint_name"),
     *("loras_used", "status", "generation_time_seconds", "outputs", "created_at"),
+}
+CONVERSATION = {
+    *("id", "title", "provider", "model", "profile_id", "system", "options", "active_turn_id", "turn_count"),
+    *("created_at", "updated_at"),
+}
+TURN = {
+    *("id", "conversation_id", "parent_id", "role", "text", "attachments", "state", "provider", "model", "profile_id"),
+    *("error", "warnings", "finish_reason", "usage", "first_token_ms", "duration_ms", "cost_usd", "created_at"),
 }
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 KEY = "sk-test-1234567890"
@@ -176,7 +193,7 @@ def plain(method: str, path: str) -> str:
 
 async def test_the_marks_and_the_application_have_exactly_the_endpoints_of_the_reference(api):
     printed = set(REFERENCE.split("\n")) - {""}
-    assert len(printed) == 53
+    assert len(printed) == 56
     marked = [endpoint for room in ROOMS.values() for endpoint in endpoints(room).values()]
     assert {plain(one.method, one.path) for one in marked if not one.ours} == printed
     assert {plain(one.method, one.path) for one in marked if one.ours} == OURS
@@ -435,6 +452,13 @@ async def test_generations_and_images(api, sim):
     upload = data(await api.post("/comfyui/upload?filename=fox.png", content=picture.content), 201)
     assert (upload["name"], upload["type"]) == ("fox.png", "input")
 
+    rated = data(await api.patch(one, json={"rating": 5, "index": 0}))
+    assert (rated["rating"], rated["outputs"][0]["rating"]) == (5, 5)
+    [tile] = data(await api.get("/comfyui/generations/index", params={"minRating": 5}))
+    assert (tile["id"], tile["seed"], tile["outputs"][0]["rating"]) == (created["id"], str(2**64 - 1), 5)
+    assert data(await api.patch(one, json={"rating": None})) == done
+    assert "rating is required" in refused(await api.patch(one, json={}), 400, "VALIDATION_ERROR")
+
     again = data(await api.post(f"{one}/reproduce"), 201)
     assert (again["verdict"], again["generation"]["reproduces"]) == ("IDENTICAL", created["id"])
     diff = data(await api.get(f"{one}/diff/{again['generation']['id']}"))
@@ -444,6 +468,34 @@ async def test_generations_and_images(api, sim):
     refused(await api.post(f"{one}/cancel"), 409, "CONFLICT")
     assert message(await api.delete(one)) == "Generation deleted"
     assert refused(await api.get(one), 404, "NOT_FOUND") == f"Generation {created['id']} not found"
+
+
+@pytest.mark.parametrize("spelled", [("profileId", "activeTurnId"), ("profile_id", "active_turn_id")])
+async def test_conversations(api, upstream, profile, spelled):
+    upstream.reply(CHAT, headers=STREAM, chunks=[said("Because"), ended()])
+    body = {"provider": "openai", "model": MODEL, spelled[0]: profile["id"]}
+    made = data(await api.post("/conversations", json=body), 201)
+    assert set(made) == CONVERSATION
+    assert (made["profile_id"], made["title"], made["turn_count"]) == (profile["id"], "", 0)
+    path = f"/conversations/{made['id']}"
+    question = data(await api.post(f"{path}/turns", json={"text": "Why?"}), 201)
+    assert set(question) == TURN
+    assert_time(question["created_at"])
+    streamed = await api.post(f"{path}/turns/{question['id']}/reply")
+    answer = json.loads(streamed.text.rpartition("event: done\ndata: ")[2])["response"]
+    whole = data(await api.get(path))
+    assert set(whole) == CONVERSATION | {"turns"}
+    assert [(turn["role"], turn["text"], turn["state"]) for turn in whole["turns"]] == [
+        ("user", "Why?", "complete"),
+        ("assistant", answer, "complete"),
+    ]
+    assert {name: whole[name] for name in made} in data(await api.get("/conversations?search=WHY"))
+    assert data(await api.put(path, json={spelled[1]: question["id"]}))["active_turn_id"] == question["id"]
+    assert data(await api.delete(f"{path}/turns/{question['id']}"))["turns"] == []
+    assert "text is required" in refused(await api.post(f"{path}/turns", json={}), 400, "VALIDATION_ERROR")
+    assert refused(await api.post(f"{path}/attachments?filename=x", content=b"x"), 400, "VALIDATION_ERROR")
+    assert message(await api.delete(path)) == "Conversation deleted"
+    assert refused(await api.get(path), 404, "NOT_FOUND") == f"Conversation {made['id']} not found"
 
 
 async def test_prompts_without_a_session(api):

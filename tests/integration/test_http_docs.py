@@ -14,7 +14,7 @@ async def test_openapi_names_every_room_and_never_a_422(shared_api):
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     assert {tag for one in operations for tag in one["tags"]} == {
         *("Health", "Models", "Settings", "Profiles", "Chat", "Tasks", "Results"),
-        *("ComfyUI", "Sessions", "Workflows", "Generations"),
+        *("ComfyUI", "Sessions", "Workflows", "Generations", "Conversations", "Database"),
     }
     assert not [one["operationId"] for one in operations if "422" in one["responses"]]
     assert len({one["operationId"] for one in operations}) == len(operations)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import psutil
@@ -22,7 +23,7 @@ async def get(url: str) -> httpx.Response:
         return await client.get(url)
 
 
-async def test_it_answers_when_it_says_so_and_ends_cleanly(tmp_path, record_property):
+async def test_it_answers_when_it_says_so_keeps_its_port_and_ends_cleanly(tmp_path, record_property):
     started = time.perf_counter()
     async with serving("--port", "0", "--data", str(tmp_path)) as served:
         health = await get(f"{served.url}/api/health")
@@ -30,30 +31,27 @@ async def test_it_answers_when_it_says_so_and_ends_cleanly(tmp_path, record_prop
         assert health.status_code == 200
         assert health.json()["data"]["services"]["database"] == "embedded"
         assert (await get(f"{served.url}/docs")).status_code == 200
+        await refused_the_port_of(served, tmp_path / "other")
+        assert (await get(f"{served.url}/api/health")).status_code == 200
         assert await served.end() == (0, "", "")
     assert (tmp_path / "spoon.db").exists()
 
 
-async def test_ctrl_c_ends_it_as_cleanly(tmp_path):
-    async with serving("--port", "0", "--data", str(tmp_path)) as served:
-        assert await served.end(signal.SIGINT) == (0, "", "")
-
-
-async def test_the_port_comes_from_the_environment(tmp_path):
+async def test_the_port_comes_from_the_environment_and_ctrl_c_ends_it_as_cleanly(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     async with serving("--data", str(tmp_path), PORT=str(port)) as served:
         assert served.url == f"http://127.0.0.1:{port}"
+        assert await served.end(signal.SIGINT) == (0, "", "")
 
 
-async def test_a_second_server_on_the_port_says_so_and_leaves(tmp_path):
-    async with serving("--port", "0", "--data", str(tmp_path)) as served:
-        port = served.url.rpartition(":")[2]
-        second = await spoon("serve", "--port", port, "--data", str(tmp_path / "other"))
-        out, err = await second.communicate()
-        assert (second.returncode, out) == (1, b"")
-        assert err.decode().startswith(f"spoon: Cannot listen on port {port} of 127.0.0.1")
-        assert (await get(f"{served.url}/api/health")).status_code == 200
+async def refused_the_port_of(served: Served, data: Path) -> None:
+    """A second server on the port of the first says so and leaves."""
+    port = served.url.rpartition(":")[2]
+    second = await spoon("serve", "--port", port, "--data", str(data))
+    out, err = await second.communicate()
+    assert (second.returncode, out) == (1, b"")
+    assert err.decode().startswith(f"spoon: Cannot listen on port {port} of 127.0.0.1")
 
 
 async def test_beyond_this_machine_it_refuses(tmp_path):
@@ -115,11 +113,16 @@ async def finished(client: httpx.AsyncClient, task_id: str) -> dict:
             await asyncio.sleep(0.05)
 
 
-async def test_workers_run_the_tasks_of_their_server_and_go_with_it(tmp_path, valkey_url):
+async def test_a_worker_that_dies_is_started_again_and_workers_run_the_tasks_and_go_with_their_server(
+    tmp_path, valkey_url
+):
     async for _ in pull(SMOLLM2.name, tmp_path / "models"):
         pass
     async with serving("--port", "0", "--data", str(tmp_path), "--workers", "1", REDIS_URL=valkey_url) as served:
         await until(lambda: workers(served))
+        first = workers(served)[0]
+        first.kill()
+        await until(lambda: any(worker.pid != first.pid for worker in workers(served)))
         body = {"name": "hello", "type": "text", "provider": "local", "prompt": "Say hello."}
         body["options"] = {"model": SMOLLM2.name, "max_tokens": 5}
         async with httpx.AsyncClient(base_url=served.url, trust_env=False) as client:
@@ -130,19 +133,9 @@ async def test_workers_run_the_tasks_of_their_server_and_go_with_it(tmp_path, va
         assert len(engine) == 1, "the worker ran it, not the server"
         code, _, err = await served.end()
         assert code == 0, err
+        assert "worker 1 ended with exit code -9; starting it again" in err
         assert not worker.is_running()
         assert not engine[0].is_running()
-
-
-async def test_a_worker_that_dies_is_started_again(tmp_path, valkey_url):
-    async with serving("--port", "0", "--data", str(tmp_path), "--workers", "1", REDIS_URL=valkey_url) as served:
-        await until(lambda: workers(served))
-        first = workers(served)[0]
-        first.kill()
-        await until(lambda: any(worker.pid != first.pid for worker in workers(served)))
-        code, _, err = await served.end()
-        assert code == 0
-        assert "worker 1 ended with exit code -9; starting it again" in err
 
 
 async def test_workers_do_not_outlive_a_server_that_is_killed(tmp_path, valkey_url):

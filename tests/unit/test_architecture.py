@@ -16,8 +16,9 @@ FLOORS = [
     {"connections"},
     {"services"},
     {"engine"},
-    {"workbench"},
+    {"workbench", "handles"},
     {"remote", "portal", "cli", "testing"},
+    {"ipython"},
     {"spoonserver", "spoonwidgets"},
 ]
 DOORS = {"cli", "testing", "__init__"}
@@ -33,6 +34,8 @@ HOMES = {
     "anywidget": {"widgets/spoonwidgets"},
     "PIL": {"spoonkernel/media", "spoonkernel/testing"},
     "xllamacpp": {"spoonkernel/providers"},
+    "duckdb": {"spoonkernel/query"},
+    "nanoarrow": {"spoonkernel/query"},
 }
 LONGEST_FILE, LONGEST_FUNCTION = 320, 60
 

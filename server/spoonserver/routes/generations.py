@@ -1,14 +1,17 @@
 from typing import Annotated
 
 from fastapi import Query, Request
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from spoonkernel.services.generations import LONGEST_WAIT_S
+from spoonkernel.services.generations import LONGEST_WAIT_S, MAX_TILES
 from spoonkernel.types.generations import (
     Generation,
     GenerationDiff,
     GenerationStatus,
+    GenerationTile,
     GenerationWorkflow,
+    Rating,
+    RatingRequest,
     RemakeRequest,
     ReproduceRequest,
     Reproduction,
@@ -25,8 +28,13 @@ class GenerationQuery(QueryString):
     session_id: str | None = None
     workflow_id: str | None = None
     status: GenerationStatus | None = None
+    min_rating: Rating | None = None
     limit: Limit = 20
     offset: Offset = 0
+
+
+class TileQuery(GenerationQuery):
+    limit: Annotated[int, Field(ge=1), AfterValidator(lambda limit: min(limit, MAX_TILES))] = MAX_TILES
 
 
 class WaitQuery(QueryString):
@@ -39,6 +47,14 @@ async def list_generations(
 ) -> Data[list[Generation]]:
     """Generations of all sessions, newest first."""
     return Data(data=await workbench.generations.list(**query.given()))
+
+
+@router.get("/index")
+async def list_generation_tiles(
+    query: Annotated[TileQuery, Query()], workbench: WorkbenchDep
+) -> Data[list[GenerationTile]]:
+    """Generations in brief, newest first, up to 20,000 at once."""
+    return Data(data=await workbench.generations.index(**query.given()))
 
 
 @router.get("/{generation_id}")
@@ -54,6 +70,12 @@ async def get_generation(
 async def get_generation_workflow(generation_id: str, workbench: WorkbenchDep) -> Data[GenerationWorkflow]:
     """The graph exactly as it was submitted, and everything else that its pictures depend on."""
     return Data(data=await workbench.generations.workflow(generation_id))
+
+
+@router.patch("/{generation_id}")
+async def rate_generation(generation_id: str, wanted: RatingRequest, workbench: WorkbenchDep) -> Data[Generation]:
+    """Rate a generation, or one of its outputs: 1 to 5 stars, 0 for rejected, null for not rated."""
+    return Data(data=await workbench.generations.rate(generation_id, rating=wanted.rating, index=wanted.index))
 
 
 @router.delete("/{generation_id}")
