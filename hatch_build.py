@@ -9,7 +9,6 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE_MAJOR = 20  # esbuild and npm ci need no newer one
-BUNDLES = ("chat.js", "tasks.js")
 
 
 class FrontEnd(BuildHookInterface):
@@ -35,12 +34,18 @@ class FrontEnd(BuildHookInterface):
         source = pathlib.Path(self.root, "widgets/frontend")
         if os.environ.get("SPOON_SKIP_JS") or not source.joinpath("src").exists():  # an sdist carries the bundles
             return False
-        bundles = [pathlib.Path(self.root, "widgets/spoonwidgets/static", name) for name in BUNDLES]
+        bundles = [pathlib.Path(self.root, "widgets/spoonwidgets/static", name) for name in bundles_of(source)]
         if not all(bundle.exists() for bundle in bundles):
             return True
         inputs = [*source.joinpath("src").rglob("*.*"), source / "package-lock.json", source / "build.mjs"]
         oldest = min(bundle.stat().st_mtime for bundle in bundles)
         return any(path.stat().st_mtime > oldest for path in inputs)
+
+
+def bundles_of(source: pathlib.Path) -> list[str]:
+    """What `build.mjs` makes of the front end: a bundle for each pane, one for each heavy part."""
+    panes = [path.with_suffix(".js").name for path in source.glob("src/*.tsx")]
+    return panes + [f"assets/{path.with_suffix('.js').name}" for path in source.glob("src/assets/*.ts")]
 
 
 def system_node() -> tuple[str, list[str]] | None:

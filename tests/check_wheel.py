@@ -18,7 +18,9 @@ def expected() -> set[str]:
         for path in (base / package).rglob("*.py")
     }
     notebooks = {f"spoonkernel/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
-    bundles = {f"spoonwidgets/static/{name}.js" for name in ("chat", "tasks")}
+    source = ROOT / "widgets/frontend/src"
+    bundles = {f"spoonwidgets/static/{path.stem}.js" for path in source.glob("*.tsx")}
+    bundles |= {f"spoonwidgets/static/assets/{path.stem}.js" for path in source.glob("assets/*.ts")}
     marks = {f"{package}/py.typed" for package in TOP_LEVEL}
     data = {path.relative_to(ROOT).as_posix() for path in (ROOT / "spoonkernel").rglob("*.json")}
     return names | data | notebooks | bundles | marks | {"spoonkernel/store/migrations/script.py.mako"}

@@ -18,10 +18,11 @@ from spoonkernel.cli import DEFAULT_PORT
 from spoonkernel.cli.crew import crew
 from spoonkernel.config import Config, read_config
 from spoonkernel.errors import BadRequest
-from spoonkernel.workbench import Workbench
 
 if TYPE_CHECKING:
     import uvicorn
+
+    from spoonkernel.workbench import Workbench
 
 NEEDED = ("fastapi", "socketio", "uvicorn")
 GC_ROUND = 10_000  # objects made between two rounds of the collector; Python's own 700 is a round every other request
@@ -87,6 +88,9 @@ def _environment_port() -> int:
 
 
 async def _serve(config: Config, listener: socket.socket, workers: int) -> None:
+    gc.disable()  # until `_settle`: what the start makes stays
+    from spoonkernel.workbench import Workbench  # not before the port is ours: a refusal takes no second
+
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     # Opened here and not by the application: uvicorn would answer a store that is away with a traceback
@@ -98,7 +102,7 @@ async def _serve(config: Config, listener: socket.socket, workers: int) -> None:
         await server.serve(sockets=[listener])
 
 
-def _server(config: Config, workbench: Workbench, url: str) -> "uvicorn.Server":
+def _server(config: Config, workbench: "Workbench", url: str) -> "uvicorn.Server":
     """uvicorn's server around the application."""
     import uvicorn
 
@@ -130,6 +134,7 @@ def _settle() -> None:
 
     With the longer rounds that suit a server that is a quarter of the work under load.
     """
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ROUND, 20, 20)

@@ -1,19 +1,25 @@
 """A workbench that says what a test wrote down, on its own loop; read by the cells of the browser tests.
 
 Its models' names say how they answer: `echo` repeats, `script` sends the text of `SCRIPT` in small pieces, `slow` sends
-a word every 50 ms without end, `silent` never begins, `refuses` fails at once, `breaks` fails after some text.
+a word every 50 ms without end, `silent` never begins, `refuses` fails the first time, `breaks` fails after some text.
 """
 
 import asyncio
 import contextlib
 import datetime
+import json
+import pathlib
 import threading
+import time
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
-from spoonkernel.errors import NotFound, ProviderConnectionError, RateLimited
+from spoonkernel.errors import NotFound, ProviderConnectionError, RateLimited, SpoonError, ValidationFailed
 from spoonkernel.types.base import Media
 from spoonkernel.types.chat import Delta, Usage
-from spoonkernel.types.events import TaskProgress, TaskStarted
+from spoonkernel.types.conversations import Attachment, ConversationDetail, Trouble, Turn
+from spoonkernel.types.events import TaskCompleted, TaskProgress, TaskStarted
 from spoonkernel.types.models import Model, PullProgress
 from spoonkernel.types.results import Result
 from spoonkernel.types.tasks import Task
@@ -55,7 +61,7 @@ class Chat:
         yield ""
 
     async def answer_refuses(self, messages):
-        if len(self.requests) > 1:
+        if sum(request["model"] == "refuses" for request in self.requests) > 1:
             yield "Now it works."
             return
         raise RateLimited("Scripted refused the request: too many requests (429)").after(18)
@@ -112,6 +118,8 @@ class Tasks:
         self.rows[name] = self.rows[name].model_copy(update=changes)
         if changes.get("status") == "running":
             self.bench.tell(TaskStarted(task_id=name, started_at=NOW))
+        if changes.get("status") == "complete":  # the other ends are not told: panes must find them by themselves
+            self.bench.tell(TaskCompleted(task_id=name, result=None))
 
     def progress(self, name, share):
         self.bench.tell(TaskProgress(task_id=name, progress=share))
@@ -141,16 +149,153 @@ class Results:
         return result
 
 
+class Conversations:
+    """The room of kept conversations, in memory; `file` outlives a restart of the kernel."""
+
+    def __init__(self, bench, file=None):
+        self.bench, self.rows, self.file = bench, {}, file and pathlib.Path(file)
+        self.media, self.owners = {}, {}
+        if self.file and self.file.exists():
+            kept = json.loads(self.file.read_text())
+            self.rows = {row["id"]: ConversationDetail.model_validate(row) for row in kept}
+
+    def _changed(self, row):
+        row.turn_count, row.updated_at = len(row.turns), datetime.datetime.now(datetime.UTC)
+        if self.file:
+            self.file.write_text(json.dumps([kept.model_dump(mode="json") for kept in self.rows.values()]))
+        self.bench.tell(SimpleNamespace(kind="conversation:changed", conversation_id=row.id))
+
+    def _row(self, conversation_id):
+        if conversation_id not in self.rows:
+            raise NotFound(f"Conversation {conversation_id} not found")
+        return self.rows[conversation_id]
+
+    async def list(self, *, search=None, limit=20, offset=0):
+        words = (search or "").lower()
+        found = [
+            row
+            for row in self.rows.values()
+            if any(words in text.lower() for text in [row.title, *(turn.text for turn in row.turns)])
+        ]
+        return sorted(found, key=lambda row: row.updated_at, reverse=True)[offset : offset + limit]
+
+    async def create(self, *, options=None, **values):
+        now = datetime.datetime.now(datetime.UTC)
+        row = ConversationDetail(id=str(uuid.uuid4()), options=options or {}, created_at=now, updated_at=now, **values)
+        self.rows[row.id] = row
+        self._changed(row)
+        return row.model_copy()
+
+    async def get(self, conversation_id):
+        return self._row(conversation_id).model_copy(deep=True)
+
+    async def update(self, conversation_id, **changes):
+        row = self._row(conversation_id)
+        for name, value in changes.items():
+            setattr(row, name, value)
+        self._changed(row)
+        return row.model_copy()
+
+    async def delete(self, conversation_id):
+        self._changed(self.rows.pop(conversation_id))
+
+    async def attach(self, conversation_id, content, *, filename=""):
+        if not content.startswith(b"\x89PNG"):
+            raise ValidationFailed(f"{filename} is no png, jpeg, webp or gif")
+        name = f"/storage/media/image_{len(self.media):012x}.png"
+        self.media[name], self.owners[name] = content, conversation_id
+        return Attachment(
+            content=name, thumbnail=name, filename=filename, content_type="image/png", size_bytes=len(content)
+        )
+
+    async def open(self, name):
+        return Media(content=self.media[name], content_type="image/png", filename=name.rpartition("/")[2])
+
+    def _turn(self, row, **values):
+        turn = Turn(conversation_id=row.id, created_at=datetime.datetime.now(datetime.UTC), **values)
+        row.turns.append(turn)
+        return turn
+
+    async def say(self, conversation_id, *, text, attachments=None, parent_id=None):
+        row = self._row(conversation_id)
+        kept = [
+            Attachment(content=name, thumbnail=name, content_type="image/png", size_bytes=len(self.media[name]))
+            for name in attachments or []
+        ]
+        turn = self._turn(row, id=str(uuid.uuid4()), role="user", text=text, attachments=kept, parent_id=parent_id)
+        row.title, row.active_turn_id = row.title or text[:40], turn.id
+        self._changed(row)
+        return turn.model_copy()
+
+    async def reply(self, conversation_id, turn_id, *, id, provider, model, profile_id, options=None, activate=True):
+        row = self._row(conversation_id)
+        known = {"provider": provider, "model": model, "profile_id": profile_id}
+        turn = self._turn(row, id=id, role="assistant", state="writing", parent_id=turn_id, **known)
+        if activate:
+            row.active_turn_id = turn.id
+        self._changed(row)
+        options, began = {**row.options, **(options or {})}, time.monotonic()
+        try:
+            deltas = self.bench.inner.chat.stream(messages=self._messages(row, turn_id), options=options, **known)
+            async with contextlib.aclosing(deltas):
+                async for delta in deltas:
+                    self._heard(turn, delta, began)
+                    yield delta
+            turn.state = "complete"
+        except (asyncio.CancelledError, GeneratorExit):
+            turn.state = "stopped"
+            raise
+        except SpoonError as error:
+            turn.state = "failed"
+            turn.error = Trouble(code=error.code, message=error.message, retry_after_s=error.retry_after_s)
+            raise
+        finally:
+            self._changed(row)
+
+    def _heard(self, turn, delta, began):
+        turn.duration_ms = (time.monotonic() - began) * 1000
+        turn.first_token_ms = turn.first_token_ms or turn.duration_ms
+        turn.text += delta.text
+        turn.finish_reason = delta.finish_reason
+        if delta.usage:
+            turn.usage, turn.cost_usd = delta.usage, 0.0004
+
+    def _messages(self, row, turn_id):
+        turns, path = {turn.id: turn for turn in row.turns}, []
+        while turn_id:
+            path.insert(0, turns[turn_id])
+            turn_id = path[0].parent_id
+        system = [{"role": "system", "content": row.system}] if row.system else []
+        return system + [{"role": turn.role, "content": turn.text} for turn in path if turn.text or turn.attachments]
+
+    async def delete_turn(self, conversation_id, turn_id):
+        row = self._row(conversation_id)
+        gone = {turn_id}
+        parent = next(turn.parent_id for turn in row.turns if turn.id == turn_id)
+        for turn in row.turns:
+            gone |= {turn.id} if turn.parent_id in gone else set()
+        row.turns = [turn for turn in row.turns if turn.id not in gone]
+        if row.active_turn_id in gone:
+            row.active_turn_id = parent
+            while below := [turn.id for turn in row.turns if turn.parent_id == row.active_turn_id]:
+                row.active_turn_id = below[-1]
+        self._changed(row)
+        return row.model_copy(deep=True)
+
+
 class Bench:
     """Stands in for `spoonkernel.open()`: `inner` on a thread's loop, and `start`."""
 
-    def __init__(self, models=MODELS):
+    def __init__(self, models=MODELS, file=None):
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="scripted", daemon=True)
         self._thread.start()
         self._listeners = []
+        kept = Conversations(self, file)
         self.inner = SimpleNamespace(
             chat=Chat(),
+            conversations=kept,
+            media=kept,
             models=Models(list(models)),
             profiles=Profiles(),
             tasks=Tasks(self),
@@ -191,3 +336,34 @@ class Bench:
             yield each()
         finally:
             self._listeners.remove(queue)
+
+
+class Ollama(BaseHTTPRequestHandler):
+    """A server that talks as Ollama does, with one model, `parrot`: `with_url()` starts it on a free port."""
+
+    @classmethod
+    def with_url(cls):
+        server = ThreadingHTTPServer(("127.0.0.1", 0), cls)
+        threading.Thread(target=server.serve_forever, name="ollama", daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
+
+    def do_GET(self):
+        self._send({"models": [{"name": "parrot", "model": "parrot", "size": 1000, "details": {}}], "version": "0.9.0"})
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if "messages" not in asked:
+            return self._send({"capabilities": ["completion", "vision"], "details": {}, "model_info": {}})
+        last = asked["messages"][-1]
+        text = f"You said: {last['content']}" + (f" with {len(last['images'])} picture" if last.get("images") else "")
+        said = {"model": "parrot", "message": {"role": "assistant", "content": text}, "done": False}
+        end = {"model": "parrot", "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"}
+        return self._send(said, end | {"prompt_eval_count": 12, "eval_count": 34})
+
+    def _send(self, *objects):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"".join(json.dumps(one).encode() + b"\n" for one in objects))
+
+    def log_message(self, *_):
+        pass

@@ -9,7 +9,7 @@ from browser.test_chat_pane import START, Pane
 
 
 def test_saved_notebook_without_kernel_shows_the_transcript(notebook, lab, context):
-    opened = notebook(START.format(model="echo"))
+    opened = notebook(START.format(model="echo"), own=True)
     opened.run_cell(0)
     pane = Pane(opened)
     pane.say("keep <b>this</b>")

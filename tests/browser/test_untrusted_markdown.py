@@ -33,8 +33,24 @@ CORPUS = [
     "[a](https://ok.example/%22onclick=window.hit=22)",
     "![a](javascript:window.hit=23)",
     "<a href='javascript:window.hit=24'>raw</a>",
+    r"$\href{javascript:window.hit=25}{click me}$ and \(\url{https://evil.example/f.png}\)",
+    r"$\includegraphics{https://evil.example/g.png}$",
+    r"$$\html{<img src=x onerror=window.hit=26>} \text{<img src=x onerror=window.hit=27>}$$",
+    r"$\htmlStyle{background:url(https://evil.example/h.png)}{x} \class{btn}{y} \id{x}{z} \data{a=b}{w}$",
+    r"$\color{red;background:url(https://evil.example/i.png)}x \style{position:fixed}{y}$",
+    r"$</math><img src=x onerror=window.hit=28>$",
+    r"\[ \unicode{x3c}img src=x onerror=window.hit=29\unicode{x3e} \]",
+    r"$\def\a{\a\a}\a$ $\rule{99999em}{99999em}$ $\kern{-99999em}x$",
+    r"$`<mglyph src=https://evil.example/j.png>`$ $\begin{CD} A @>{<svg onload=window.hit=30>}>> B \end{CD}$",
     "<img src='https://evil.example/half",
 ]
+
+ATTRIBUTES = """
+nodes => nodes.flatMap(node => [...node.attributes]
+  .filter(({name, value}) => /^(on|href|xlink|src|id|name|data)/.test(name) || /url|fixed|absolute|script/i.test(value))
+  .map(({name, value}) => `${name}=${value}`))
+"""
+"""What a formula's elements may not have."""
 
 
 def test_nothing_in_an_answer_runs_or_leaves_the_page(notebook):
@@ -53,6 +69,9 @@ def test_nothing_in_an_answer_runs_or_leaves_the_page(notebook):
         assert link.get_attribute("target") == "_blank"
     assert opened.page.evaluate("() => window.hit") is None
     assert article.locator("img, svg:not(.i), script, iframe, style, form, input, video, link, template").count() == 0
+    expect(article.locator("math").first).to_be_visible()
+    assert article.locator("math :is(a, mglyph, maction, annotation-xml, semantics)").count() == 0
+    assert article.locator("math, math *").evaluate_all(ATTRIBUTES) == []
     expect(article.get_by_text("window.hit = 1</script>")).to_be_visible()  # raw HTML is shown as what it is
     expect(article.get_by_role("link", name="Image: pixel").first).to_be_visible()
     assert opened.outside == []

@@ -1,24 +1,36 @@
-// Bundles every pane into ../spoonwidgets/static. `--watch` keeps rebuilding (with ANYWIDGET_HMR=1 an open notebook follows).
-import { readFile } from "node:fs/promises";
+// Bundles every pane (src/*.tsx) and every heavy part (src/assets/*.ts) into ../spoonwidgets/static, within their budgets.
+// `--watch` keeps rebuilding (with ANYWIDGET_HMR=1 an open notebook follows).
+import { readdir, stat } from "node:fs/promises";
 import * as esbuild from "esbuild";
 
 const watch = process.argv.includes("--watch");
+const out = "../spoonwidgets/static";
+/** Bytes. Every instance of a pane carries its bundle; assets are fetched once for a page. */
+const BUDGETS = { chat: 150_000, "assets/markdown": 100_000, "assets/highlight": 90_000, "assets/temml": 220_000, "assets/codemirror": 460_000, "assets/gallery": 120_000, "assets/params": 100_000 };
+const PANE_BUDGET = 60_000;
 
-/** Style sheets become minified strings: they go into a shadow root, not into the page. */
+/** Style sheets become minified strings, their imports in them: they go into a shadow root, not into the page. */
 const styles = {
   name: "styles",
   setup(build) {
     build.onLoad({ filter: /\.css$/ }, async ({ path }) => {
-      const source = await readFile(path, "utf8");
-      const { code } = await esbuild.transform(source, { loader: "css", minify: !watch, target: "es2022" });
-      return { contents: code, loader: "text" };
+      const built = await esbuild.build({ entryPoints: [path], bundle: true, minify: !watch, write: false });
+      return { contents: built.outputFiles[0].text, loader: "text" };
     });
   },
 };
 
+async function named(folder, ending) {
+  const names = await readdir(folder);
+  return names.filter((name) => name.endsWith(ending)).map((name) => name.slice(0, -ending.length));
+}
+
+const panes = await named("src", ".tsx");
+const assets = (await named("src/assets", ".ts")).map((name) => `assets/${name}`);
 const options = {
-  entryPoints: ["src/chat.tsx", "src/tasks.tsx"],
-  outdir: "../spoonwidgets/static",
+  entryPoints: [...panes.map((name) => `src/${name}.tsx`), ...assets.map((name) => `src/${name}.ts`)],
+  outdir: out,
+  outbase: "src",
   bundle: true,
   minify: !watch,
   sourcemap: watch ? "inline" : false,
@@ -31,4 +43,17 @@ const options = {
 };
 
 if (watch) await (await esbuild.context(options)).watch();
-else await esbuild.build(options);
+else {
+  await esbuild.build(options);
+  let over = false;
+  for (const name of [...panes, ...assets]) {
+    const { size } = await stat(`${out}/${name}.js`);
+    const budget = BUDGETS[name] ?? PANE_BUDGET;
+    console.log(`${name}.js ${(size / 1000).toFixed(1)} kB of ${budget / 1000}`);
+    over ||= size > budget;
+  }
+  if (over) {
+    console.error("A bundle is over its budget");
+    process.exit(1);
+  }
+}

@@ -3,11 +3,11 @@
 The protocol (`core/rpc.ts` is its other half), all of it custom messages of the widget's comm:
 
     page -> kernel  {k: "req", id, op, args}         kernel -> page  {k: "res", id, data | error: {code, message}}
-    kernel -> page  {k: "ev", seq, data}
+    kernel -> page  {k: "ev", seq, data}             kernel -> page  {k: "hint", data}
 
-Messages can be lost (the Jupyter server drops bursts), so a request without an answer is sent again under its id and
-done once, and events are numbered: a page that misses one asks `sync` for the whole state. Events are hints of what
-changed since the last one; the state is always enough.
+Each may carry buffers. Messages can be lost (the Jupyter server drops bursts), so a request without an answer is sent
+again under its id and done once, and events are numbered: a page that misses one asks `sync` for the whole state.
+Events tell what changed since the last one; the state is always enough. A hint (a preview) may be lost for good.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import logging
 import pathlib
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import anywidget
@@ -23,6 +24,7 @@ import traitlets
 from spoonkernel.errors import BadRequest, SpoonError
 from spoonkernel.portal import OpenWorkbench
 from spoonwidgets._snapshot import Snapshot
+from spoonwidgets._uploads import Uploads
 
 T = TypeVar("T")
 
@@ -31,6 +33,8 @@ FRAME_S = 0.033
 """At most one event per pane in this time: the Jupyter server drops messages above 1,000 a second without a word."""
 KEPT_ANSWERS = 32
 """How many answers are kept for a page that did not get one and asks again."""
+ASSETS = frozenset({"markdown", "highlight", "temml", "codemirror", "gallery", "params"})
+"""Heavy parts that a page fetches when it first needs one: `static/assets/NAME.js`."""
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +48,14 @@ class Workbench(Protocol):
     def start(self, work: Coroutine[Any, Any, T], /) -> Future[T]:
         """Run a coroutine on the workbench's loop, from any thread."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation answers when JSON alone will not do."""
+
+    data: Any = None
+    buffers: list[bytes] = field(default_factory=list)
 
 
 def esm(name: str) -> pathlib.Path:
@@ -67,16 +79,18 @@ class Pane(anywidget.AnyWidget):
     PROTOCOL: ClassVar[int] = 1
     height = traitlets.Int(480, help="Pixels; the pane scrolls inside.").tag(sync=True)
     static_id = traitlets.Unicode("", help="Id of the saved snapshot beside the pane.").tag(sync=True)
+    bare = traitlets.Bool(False, help="Inside another pane: without border and head.").tag(sync=True)
 
-    def __init__(self, workbench: Workbench, *, height: int, static: bool) -> None:
+    def __init__(self, workbench: Workbench, *, height: int, static: bool, bare: bool = False) -> None:
         self._workbench = workbench
+        self._uploads = Uploads()
         self._snapshot = Snapshot(self.saved) if static else None
         self._seq = 0
         self._changed: set[str] = set()
         self._flush_at: asyncio.TimerHandle | None = None
         self._flushed_at = 0.0
         self._answers: dict[str, tuple[dict[str, Any], list[bytes]] | None] = {}
-        super().__init__(height=height, static_id=self._snapshot.id if self._snapshot else "")
+        super().__init__(height=height, static_id=self._snapshot.id if self._snapshot else "", bare=bare)
         self.on_msg(self._receive)
         # ipykernel 7 sends the page's messages to the subshell that published last on this comm. A publish from our
         # thread counts as the running cell's, so Stop would wait for that cell. None keeps the page's own choice.
@@ -118,12 +132,20 @@ class Pane(anywidget.AnyWidget):
     def _post(self, message: dict[str, Any], buffers: Iterable[bytes] = ()) -> None:
         self.send(message, list(buffers))
 
-    def _receive(self, _widget: object, message: Any, _buffers: list[bytes]) -> None:
+    def hint(self, data: dict[str, Any], buffers: Iterable[bytes] = ()) -> None:
+        """Tell the views something that is stale in a moment. It may be lost; nothing may rest on it."""
+        self._post({"k": "hint", "data": data}, buffers)
+
+    def take_upload(self, upload: str) -> bytes:
+        """The bytes that a page sent under this id, once. Raises `BadRequest` when they did not arrive whole."""
+        return self._uploads.take(upload)
+
+    def _receive(self, _widget: object, message: Any, buffers: list[bytes]) -> None:
         """Any thread: the kernel's main one, or a subshell's. So it only hands over."""
         if isinstance(message, dict) and message.get("k") == "req":
-            self._workbench.start(self._answer_request(message))
+            self._workbench.start(self._answer_request(message, buffers))
 
-    async def _answer_request(self, message: dict[str, Any]) -> None:
+    async def _answer_request(self, message: dict[str, Any], received: list[bytes]) -> None:
         id_ = str(message.get("id"))
         if id_ in self._answers:  # the page asks again when an answer stays away: once done is enough
             if known := self._answers[id_]:
@@ -133,9 +155,14 @@ class Pane(anywidget.AnyWidget):
         answer: dict[str, Any] = {"k": "res", "id": message.get("id")}
         buffers: list[bytes] = []
         try:
-            data = await self._operation(str(message.get("op")))(**(message.get("args") or {}))
+            if message.get("op") == "upload":
+                data: Any = self._uploads.add(message.get("args"), received)
+            else:
+                data = await self._operation(str(message.get("op")))(**(message.get("args") or {}))
             if isinstance(data, bytes):
                 buffers = [data]
+            elif isinstance(data, Answer):
+                answer["data"], buffers = data.data, data.buffers
             else:
                 answer["data"] = data
         except SpoonError as error:
@@ -164,6 +191,12 @@ class Pane(anywidget.AnyWidget):
         """The whole state for a view that missed events; `seen` is the last one it has."""
         log.debug("%s goes to %d, a view had %d", type(self).__name__, self._seq, seen)
         return {"protocol": self.PROTOCOL, "seq": self._seq, "state": self.describe(None)}
+
+    async def op_asset(self, name: str) -> bytes:
+        """The script of a heavy part; the page keeps it for all its panes."""
+        if name not in ASSETS:
+            raise BadRequest(f"There is no asset {name!r}; reload the page after an update")
+        return await asyncio.to_thread(esm(f"assets/{name}.js").read_bytes)
 
     async def op_alive(self) -> dict[str, Any]:
         """Proof that the kernel is there, with the number of the last event sent."""

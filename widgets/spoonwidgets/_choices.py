@@ -1,30 +1,24 @@
-"""Who can answer: the workbench's models with the provider and profile that a request for them has to name."""
+"""Who can answer, as a chat pane asks for it. The list itself is the kernel's (`spoonkernel.handles.choices`)."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from collections.abc import Iterable
 
-from spoonkernel.api import WorkbenchAPI
-from spoonkernel.types.base import ChatProviderName
+from spoonkernel.errors import NotFound
+from spoonkernel.handles.choices import NOBODY, Choice, choices
 
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One entry of the model picker. `where` is for people: the profile's name, or where the model runs."""
-
-    provider: str
-    model: str | None
-    profile_id: str | None = None
-    where: str = ""
-    size: str = ""
-
-    def row(self) -> dict[str, Any]:
-        return asdict(self)
+__all__ = ["NOBODY", "Choice", "choices", "named", "picked"]
 
 
-async def choices(workbench: WorkbenchAPI) -> list[Choice]:
-    """Every model that can chat, in the order of `models.list()`."""
-    return [
-        Choice(model.provider, model.name, model.profile_id, model.description.rpartition(" (")[0], model.size)
-        for model in await workbench.models.list()
-        if model.provider in get_args(ChatProviderName) and "chat" in model.capabilities
-    ]
+def named(listed: Iterable[Choice], name: str) -> Choice:
+    """The model of this name, or of `provider/name` where several providers have it."""
+    for choice in listed:
+        if name in (choice.model, f"{choice.provider}/{choice.model}"):
+            return choice
+    raise NotFound(f"No model is called {name!r}; `workbench.models.list()` shows those that answer")
+
+
+def picked(listed: Iterable[Choice], provider: str, model: str | None, profile_id: str | None) -> Choice:
+    """The entry that a page's picker means."""
+    for choice in listed:
+        if (choice.provider, choice.model, choice.profile_id) == (provider, model, profile_id):
+            return choice
+    raise NotFound(f"{model or provider} is not among the models any more; look again")

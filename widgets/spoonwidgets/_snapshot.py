@@ -3,6 +3,7 @@
 GitHub, nbviewer and nbconvert strip scripts and most styles, so it must read as headings and paragraphs alone.
 """
 
+import contextvars
 import html
 import itertools
 import uuid
@@ -23,18 +24,34 @@ class Snapshot:
         self.id = f"spoon-static-{uuid.uuid4().hex[:12]}"
         self._body = body
         self._shown = False
+        self._unheard = False
 
     def show(self) -> None:
         """Emit the output, in the cell that runs now."""
+        from IPython.core.getipython import get_ipython
         from IPython.display import display
 
         display(self._bundle(), raw=True, display_id=self.id)  # type: ignore[no-untyped-call]  # IPython has no types
+        shell = get_ipython()
+        if shell is not None and not self._shown:
+            shell.events.register("post_execute", self._repeat)
         self._shown = True
 
     def update(self) -> None:
         """Rewrite it with what the pane holds now. Any thread."""
         if not self._shown:
             return
+        self._unheard = True
+        # in an empty context the message belongs to the cell that runs now, not to the one that started the work
+        contextvars.Context().run(self._rewrite)
+
+    def _repeat(self) -> None:
+        """Once more at the end of a cell: who runs a notebook without a page hears only what the running cell says."""
+        if self._unheard:
+            self._unheard = False
+            self._rewrite()
+
+    def _rewrite(self) -> None:
         from IPython.display import update_display
 
         update_display(self._bundle(), raw=True, display_id=self.id)  # type: ignore[no-untyped-call]

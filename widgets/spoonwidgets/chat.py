@@ -1,34 +1,51 @@
-"""The chat pane: a conversation with one model, in a notebook or from code."""
+"""The chat pane: a kept conversation with its branches, in a notebook or from code."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
-from typing import Any, cast
+import inspect
+import pathlib
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import traitlets
 from pydantic import JsonValue
 
-from spoonkernel.errors import BadRequest, Conflict, NotFound, ProviderConnectionError, SpoonError
-from spoonkernel.portal import Call
+from spoonkernel.errors import BadRequest, Conflict, NotFound, SpoonError
+from spoonkernel.handles.call import Call
 from spoonkernel.types.base import ChatProviderName
-from spoonwidgets._base import Pane, Workbench, esm, explain, log
-from spoonwidgets._choices import Choice, choices
-from spoonwidgets._conversation import Turn
-from spoonwidgets._snapshot import paragraphs, saved_note
+from spoonkernel.types.conversations import MAX_ATTACHMENTS, Turn
+from spoonwidgets._base import Workbench, esm, log
+from spoonwidgets._chat_requests import ChatRequests
+from spoonwidgets._choices import Choice, named
+from spoonwidgets._conversation import Beginning, KeptConversation
+from spoonwidgets._models import MOST_COMPARED, Models
+from spoonwidgets._replies import Replies
+from spoonwidgets._transcript import records, transcript
 
-DEMO_MODEL = "smollm2:135m"
-NOBODY = "No model answers yet. Fetch the small local one with `spoon models pull smollm2:135m`, or add a profile"
+if TYPE_CHECKING:
+    import pandas
+
+Handler = TypeVar("Handler", bound=Callable[[Turn], Any])
+LOAD_TIMEOUT_S = 30.0
+KEEP_ONE = "Several answers stand side by side. Keep one of them first; the chat goes on from it"
 
 
-class Chat(Pane):
+class Chat(ChatRequests):
     """A conversation. Shown in a notebook it is a pane; `await chat.ask("...")` does the same from code.
+
+    Every turn is kept in the workbench. Asking again, or asking a question in other words, makes a branch beside the
+    old one; `branch` goes between them.
 
     Args:
         workbench: what `spoonkernel.open()` returned.
-        provider, model, profile_id: who answers. Left out: the first model that the workbench lists; the pane's
-            picker changes it.
-        system: the system prompt, sent before every request.
-        options: temperature, max_tokens and the like, sent with every request.
+        provider, model, profile_id: who answers. Left out: whom the kept conversation was held with, else the first
+            model that the workbench lists; the pane's picker changes it.
+        conversation: id or title of a kept conversation; one that is not there yet is made under this title.
+            Left out: a new one.
+        system: the system prompt. Given here, it takes the place of the kept one.
+        options: temperature, max_tokens and the like, sent with every request; as with `system`.
         height: of the pane, in pixels.
         static: keep a plain copy of the conversation in the notebook, for readers without a kernel.
     """
@@ -42,264 +59,254 @@ class Chat(Pane):
         provider: ChatProviderName | None = None,
         model: str | None = None,
         *,
+        conversation: str | None = None,
         profile_id: str | None = None,
         system: str | None = None,
         height: int = 480,
         options: dict[str, JsonValue] | None = None,
         static: bool = True,
     ) -> None:
-        self.system = system
-        self.options: dict[str, JsonValue] = dict(options or {})
-        self._wanted = (provider, model, profile_id)
-        self._choice = Choice(provider, model, profile_id) if provider else None
-        self._choices: list[Choice] | None = None
-        self._looking: asyncio.Task[None] | None = None
-        self._look_error: dict[str, Any] | None = None
-        self._turns: list[Turn] = []
-        self._writing: asyncio.Task[None] | None = None
-        self._pulling: asyncio.Task[None] | None = None
-        self._pull: dict[str, Any] | None = None
-        self._failure: SpoonError | None = None
+        inner = workbench.inner
+        wanted = Choice(provider or "", model, profile_id) if provider or model or profile_id else None
+        self._models = Models(inner, self.mark, wanted)
+        self._kept = KeptConversation(inner, self.mark, conversation, Beginning(system, dict(options or {})))
+        self._replies = Replies(inner, self._kept, self.mark, self._answer_ended)
+        self._handlers: list[Callable[[Turn], Any]] = []
+        self._telling: set[asyncio.Task[None]] = set()
+        self._asking = asyncio.Lock()
+        self._loaded: Future[None] | None = None
+        self._is_loaded = conversation is None  # told by the loading itself: it may be done before `start` returns
+        self._home = 0
         super().__init__(workbench, height=height, static=static)
+        if conversation:
+            self._loaded = workbench.start(self._load())
 
     def __repr__(self) -> str:
-        who = self._choice.model or self._choice.provider if self._choice else "no model yet"
-        return f"<Chat with {who}, {len(self._turns)} turns>"
+        who = self._models.choice.name if self._models.choice else "no model yet"
+        return f"<Chat with {who}, {len(self._kept.tree.path())} turns>"
+
+    def close(self) -> None:
+        self._kept.close()
+        super().close()
 
     # -- from code ---------------------------------------------------------------------------------------------------
 
     @property
+    def turns(self) -> list[Turn]:
+        """The turns of the branch that is shown, oldest first."""
+        self._wait_until_loaded()
+        return self._kept.tree.path()
+
+    @property
     def messages(self) -> list[dict[str, str]]:
-        """The conversation so far, `{"role": ..., "content": ...}`, oldest first, as a chat request takes it."""
-        system = [{"role": "system", "content": self.system}] if self.system else []
-        return system + [{"role": turn.role, "content": turn.text} for turn in self._turns if turn.text]
+        """The branch that is shown, `{"role": ..., "content": ...}`, oldest first, as a chat request takes it."""
+        turns, system = self.turns, self._kept.row()["system"]
+        said = [{"role": turn.role, "content": turn.text} for turn in turns if turn.text]
+        return ([{"role": "system", "content": system}] if system else []) + said
 
     @property
     def last(self) -> str | None:
-        """The text of the last answer, as far as it has come; None before the first."""
-        return next((turn.text for turn in reversed(self._turns) if turn.role == "assistant"), None)
+        """The text of the last answer of the branch, as far as it has come; None before the first."""
+        return next((turn.text for turn in reversed(self.turns) if turn.role == "assistant"), None)
 
-    def ask(self, text: str) -> Call[str]:
+    @property
+    def conversation_id(self) -> str | None:
+        """Where it is kept, in `workbench.conversations`; None before the first question."""
+        self._wait_until_loaded()
+        return self._kept.about.id if self._kept.about else None
+
+    def ask(self, text: str, *, images: Sequence[bytes | str | pathlib.Path] = ()) -> Call[str]:
         """Ask, and get the whole answer; an open pane shows it being written.
 
         Await it, or take its `.result()`. After Stop it is what had arrived. Raises what `workbench.chat.stream`
         raises; the question and any partial answer stay in the conversation.
+
+        Args:
+            text: the question.
+            images: pictures that go with it, as bytes or as paths of files (png, jpeg, webp, gif).
         """
-        return Call(self._workbench.start(self._ask(text)), "chat.ask")
+        return Call(self._workbench.start(self._ask(text, images)), "chat.ask")
 
-    async def _ask(self, text: str) -> str:
-        answer, work = await self._begin(text)
+    def compare(self, text: str, models: Sequence[str | Choice]) -> Call[list[Turn]]:
+        """Ask up to four models the same and get their answers, in the order of `models`, failed ones too.
+
+        The pane shows them side by side. The chat goes on from one of them once it is kept: there, or by
+        `chat.branch(turn)`.
+
+        Args:
+            text: the question.
+            models: names as in `workbench.models.list()`, or `provider/name`.
+        """
+        return Call(self._workbench.start(self._compare(text, models)), "chat.compare")
+
+    def branch(self, turn: str | int | Turn) -> Call[list[dict[str, str]]]:
+        """Show another branch, and get its messages.
+
+        Args:
+            turn: a turn, or its id. Or a number: which of the alternatives of the last turn that has any, from 0;
+                -1 is the newest.
+        """
+        return Call(self._workbench.start(self._branch(turn)), "chat.branch")
+
+    def stop(self) -> None:
+        """Stop every answer that is being written; what arrived stays."""
+        self._workbench.start(self.op_stop())
+
+    def on_reply(self, handler: Handler) -> Handler:
+        """Call `handler(turn)` whenever an answer has ended, also a stopped or failed one. Usable as a decorator.
+
+        A coroutine function runs on the workbench's loop, any other in a thread.
+        """
+        self._handlers.append(handler)
+        return handler
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Every turn of every branch as a row; `shown` says whether it is on the branch that is shown."""
         try:
-            await work
-        except asyncio.CancelledError:
-            work.cancel()
-            raise
-        if answer.state == "failed":
-            raise self._failure or SpoonError()
-        return answer.text
-
-    # -- what the page asks for --------------------------------------------------------------------------------------
-
-    async def op_hello(self) -> dict[str, Any]:
-        if self._choices is None:
-            await self.op_look()
-        return await super().op_hello()
-
-    async def op_ask(self, text: str) -> dict[str, str]:
-        answer, _ = await self._begin(text)
-        return {"id": answer.id}
-
-    async def op_retry(self, id: str) -> dict[str, str]:
-        """Ask again for an answer that failed or was stopped; only the last turn can be."""
-        self._refuse_while_writing()
-        if not self._turns or self._turns[-1].id != id:
-            raise NotFound("Only the last answer can be asked for again")
-        answer = self._turns[-1]
-        self._write(answer, await self._chosen())
-        return {"id": answer.id}
-
-    async def op_stop(self) -> None:
-        """Stop the answer that is being written; what arrived stays."""
-        if self._writing:
-            self._writing.cancel()
-
-    async def op_clear(self) -> None:
-        """Start a new conversation."""
-        self._refuse_while_writing()
-        self._turns.clear()
-        self.mark("all")
-
-    async def op_choose(self, provider: str, model: str | None, profile_id: str | None) -> None:
-        for choice in self._choices or []:
-            if (choice.provider, choice.model, choice.profile_id) == (provider, model, profile_id):
-                self._choice = choice
-                self.mark("models")
-                return
-        raise NotFound(f"{model or provider} is not among the models any more; look again")
-
-    async def op_look(self) -> None:
-        """Ask the workbench for its models, in the background: a provider that hangs takes seconds to give up."""
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look_around())
-            self.mark("models")
-
-    async def op_pull(self) -> None:
-        """Fetch the demo model in the background; the state `pull` says how far it is."""
-        if self._pulling is None or self._pulling.done():
-            self._pull = {"name": DEMO_MODEL, "completed": 0, "total": None, "error": None}
-            self._pulling = asyncio.create_task(self._fetch())
-            self.mark("pull")
-
-    async def op_cancel_pull(self) -> None:
-        if self._pulling:
-            self._pulling.cancel()
+            import pandas
+        except ImportError as error:
+            raise ImportError("to_pandas() needs pandas: pip install pandas") from error
+        return pandas.DataFrame(records(self._kept.tree.turns.values(), shown=self.turns))
 
     # -- the work ----------------------------------------------------------------------------------------------------
 
-    def describe(self, parts: Iterable[str] | None) -> dict[str, Any]:
-        whole = parts is None or "all" in parts
-        asked = set(parts or ())
-        state: dict[str, Any] = {"whole": whole}
-        if whole or "models" in asked:
-            state["choice"] = self._choice.row() if self._choice else None
-            state["choices"] = [choice.row() for choice in self._choices or []]
-            state["looking"] = self._looking is not None
-            state["look_error"] = self._look_error
-        if whole or "pull" in asked:
-            state["pull"] = self._pull
-        state["turns"] = [turn.row(whole=whole) for turn in self._turns if whole or turn.id in asked]
-        if parts is not None:  # an event reaches every view; a state goes to the one that asked
-            for turn in self._turns:
-                if whole or turn.id in asked:
-                    turn.sent = len(turn.text)
-        return state
-
-    async def _begin(self, text: str) -> tuple[Turn, "asyncio.Task[None]"]:
-        self._refuse_while_writing()
-        if not isinstance(text, str) or not text.strip():
-            raise BadRequest("There is nothing to send: the message is empty")
-        choice = await self._chosen()
-        self._refuse_while_writing()  # looking for a model took time
-        answer = Turn("assistant")
-        question = Turn("user", text.strip())
-        self._turns += [question, answer]
-        self.mark(question.id)
-        return answer, self._write(answer, choice)
-
-    def _write(self, answer: Turn, choice: Choice) -> "asyncio.Task[None]":
-        answer.begin()
-        answer.model, answer.where = choice.model or choice.provider, choice.where or choice.provider
-        self._failure = None
-        self._writing = asyncio.create_task(self._answer(answer, choice))
-        self.mark(answer.id)
-        return self._writing
-
-    async def _answer(self, answer: Turn, choice: Choice) -> None:
+    async def _load(self) -> None:
+        self._home = threading.get_ident()
         try:
-            async with contextlib.aclosing(self._stream(choice)) as deltas:
-                async for delta in deltas:
-                    answer.take(delta)
-                    self.mark(answer.id)
-            answer.state = "done"
-        except asyncio.CancelledError:
-            answer.state = "stopped"  # the task's own end: whoever waits gets the partial text
+            if found := await self._kept.load():
+                self._models.prefer(found.provider, found.model, found.profile_id)
         except SpoonError as error:
-            self._fail(answer, error)
-        except Exception as error:  # noqa: BLE001 - the turn must end in words, whatever went wrong below
-            log.exception("The chat failed")
-            self._fail(answer, SpoonError(f"Spoon failed inside ({type(error).__name__}); the kernel's log has more"))
+            self._kept.notice = error.message
+            raise
         finally:
-            self.mark(answer.id)
-            if self._snapshot:
-                self._snapshot.update()
+            self._is_loaded = True
+            self.mark("all")
 
-    def _stream(self, choice: Choice) -> Any:
-        return self._workbench.inner.chat.stream(
-            provider=cast(ChatProviderName, choice.provider),
-            model=choice.model,
-            profile_id=choice.profile_id,
-            messages=self.messages,
-            options=self.options or None,
-        )
+    async def _until_loaded(self) -> None:
+        if self._loaded:
+            with contextlib.suppress(SpoonError):
+                await asyncio.shield(asyncio.wrap_future(self._loaded))
+            if self._loaded.exception():
+                await self._load()  # the store may be back
+            self._loaded = None
 
-    def _fail(self, answer: Turn, error: SpoonError) -> None:
-        if error.partial and len(error.partial) > len(answer.text):
-            answer.text = error.partial
-        answer.state, answer.error, self._failure = "failed", explain(error), error
+    def _wait_until_loaded(self) -> None:
+        if self._loaded and threading.get_ident() != self._home:  # there it would wait for itself
+            self._loaded.result(LOAD_TIMEOUT_S)
+
+    async def _begin(self, text: str, attachments: Sequence[str] = (), parent: str | None = "shown") -> Turn:
+        """Keep a question, and have it answered. `parent` "shown" goes on from the branch that is shown."""
+        question = await self._question(text, attachments, parent)
+        return self._replies.start(question, await self._models.needed())
+
+    async def _question(self, text: str, attachments: Sequence[str], parent: str | None) -> Turn:
+        if not isinstance(text, str) or not (text.strip() or attachments):
+            raise BadRequest("There is nothing to send: the message is empty")
+        self._refuse_while_writing()
+        async with self._asking:
+            await self._until_loaded()
+            await self._replies.settle()
+            choice = await self._models.needed()
+            await self._kept.made(choice)
+            return await self._kept.say(text.strip(), attachments, self._parent() if parent == "shown" else parent)
+
+    def _parent(self) -> str | None:
+        tree = self._kept.tree
+        end = tree.turns.get(tree.active or "")
+        if end and end.role == "user" and tree.children(end.id):
+            raise Conflict(KEEP_ONE)
+        return tree.active
 
     def _refuse_while_writing(self) -> None:
-        if self._writing and not self._writing.done():
+        if self._replies.writing or self._asking.locked():
             raise Conflict("An answer is being written. Stop it first, or wait for its end")
 
-    async def _chosen(self) -> Choice:
-        if self._choice is None:
-            await self._look()
-            self.mark("models")
-        if self._choice is None:
-            raise ProviderConnectionError(NOBODY)
-        return self._choice
+    async def _ask(self, text: str, images: Sequence[bytes | str | pathlib.Path]) -> str:
+        attachments = await self._attach(images) if images else []
+        return (await self._replies.end(await self._begin(text, attachments))).text
 
-    async def _look_around(self) -> None:
-        self._look_error = None
-        try:
-            await self._look()
-        except SpoonError as error:
-            self._look_error = explain(error)
-        except Exception:  # noqa: BLE001 - whatever happened, the page must not go on waiting
-            log.exception("The models could not be listed")
-            self._look_error = explain(SpoonError())
-        finally:
-            self._looking = None
-            self.mark("models")
+    async def _attach(self, images: Sequence[bytes | str | pathlib.Path]) -> list[str]:
+        if len(images) > MAX_ATTACHMENTS:
+            raise BadRequest(f"A question takes {MAX_ATTACHMENTS} pictures at most")
+        await self._until_loaded()
+        await self._kept.made(await self._models.needed())
+        kept = []
+        for image in images:
+            path = None if isinstance(image, bytes) else pathlib.Path(image)
+            content = image if isinstance(image, bytes) else await asyncio.to_thread(pathlib.Path(image).read_bytes)
+            kept.append((await self._kept.keep(content, path.name if path else "")).content)
+        return kept
 
-    async def _look(self) -> None:
-        """Read the models, and settle on one that fits what the pane was made for."""
-        self._choices = await choices(self._workbench.inner)
-        provider, model, profile_id = self._wanted
-        fitting = [
-            choice
-            for choice in self._choices
-            if provider in (None, choice.provider)
-            and model in (None, choice.model)
-            and profile_id in (None, choice.profile_id)
+    async def _compare(self, text: str, models: Sequence[str | Choice]) -> list[Turn]:
+        listed = await self._models.all()
+        wanted = [named(listed, model) if isinstance(model, str) else model for model in models]
+        answers = await self._begin_comparison(text, (), wanted)
+        ended = await asyncio.gather(*(self._replies.end(answer) for answer in answers), return_exceptions=True)
+        for problem in ended:
+            if isinstance(problem, asyncio.CancelledError):
+                raise problem
+        return [self._kept.tree.turns.get(answer.id, answer) for answer in answers]
+
+    async def _begin_comparison(self, text: str, attachments: Sequence[str], wanted: Sequence[Choice]) -> list[Turn]:
+        if not 1 <= len(wanted) <= MOST_COMPARED:
+            raise BadRequest(f"Name one to {MOST_COMPARED} models to compare")
+        question = await self._question(text, attachments, "shown")
+        return [self._replies.start(question, choice, activate=False) for choice in wanted]
+
+    async def _branch(self, turn: str | int | Turn) -> list[dict[str, str]]:
+        await self._until_loaded()
+        tree = self._kept.tree
+        if isinstance(turn, int):
+            forks = [found for one in tree.path() if len(found := tree.alternatives(one.id)) > 1]
+            end = tree.turns.get(tree.active or "")
+            if end and end.role == "user" and (side_by_side := tree.children(end.id)):
+                forks.append(side_by_side)
+            if not forks or not -len(forks[-1]) <= turn < len(forks[-1]):
+                raise NotFound(f"There is no alternative {turn}: the last fork has {len(forks[-1]) if forks else 0}")
+            turn = forks[-1][turn].id
+        turn_id = turn.id if isinstance(turn, Turn) else turn
+        if turn_id not in tree.turns:
+            raise NotFound(f"This conversation has no turn {turn_id}")
+        await self._kept.show(tree.end_of(turn_id))
+        return self.messages
+
+    def _answer_ended(self, turn: Turn) -> None:
+        if self._snapshot:
+            self._snapshot.update()
+        for handler in self._handlers:
+            task = asyncio.create_task(_tell(handler, turn))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
+    def describe(self, parts: Iterable[str] | None) -> dict[str, Any]:
+        whole = parts is None or "all" in parts
+        asked, tree = set(parts or ()), self._kept.tree
+        state: dict[str, Any] = {"whole": whole}
+        if whole or "models" in asked:
+            state["models"] = self._models.rows()
+        if whole or "pull" in asked:
+            state["pull"] = self._models.pull_row()
+        if whole or "about" in asked:
+            state["about"] = self._kept.row() | {"loaded": self._is_loaded}
+        shown = [turn for turn in tree.turns.values() if whole or turn.id in asked]
+        state["turns"] = [
+            tree.row(turn, whole=whole) | {"elapsed_ms": self._replies.elapsed_ms(turn)} for turn in shown
         ]
-        if fitting and (self._choice is None or self._choice.model is None or not self._choice.where):
-            self._choice = fitting[0]
-
-    async def _fetch(self) -> None:
-        try:
-            pieces: AsyncIterator[Any] = self._workbench.inner.models.pull(DEMO_MODEL)
-            async for piece in pieces:
-                self._pull = {
-                    "name": DEMO_MODEL,
-                    "completed": piece.completed_bytes,
-                    "total": piece.total_bytes,
-                    "error": None,
-                }
-                self.mark("pull")
-            await self._look()
-            self._pull = None
-        except asyncio.CancelledError:
-            self._pull = None
-        except SpoonError as error:
-            self._pull = {"name": DEMO_MODEL, "completed": 0, "total": None, "error": explain(error)}
-        finally:
-            self.mark("pull", "models")
+        if parts is not None:  # an event reaches every view; a state goes to the one that asked
+            for turn in shown:
+                tree.mark_sent(turn)
+        return state
 
     def saved(self) -> tuple[str, str]:
-        if not self._turns:
-            return "", repr(self)
-        parts = [("You" if turn.role == "user" else turn.model, _note(turn), turn.text) for turn in self._turns]
-        text = "\n\n".join(f"{who}: {said}" for who, _, said in parts)
-        return saved_note("Run the cell to start the chat again.") + paragraphs(parts), text
+        turns = self._kept.tree.path()
+        return transcript(turns) if turns else ("", repr(self))
 
 
-def _note(turn: Turn) -> str:
-    tokens = turn.usage.completion_tokens
-    match turn.state:
-        case "failed":
-            return f"failed: {(turn.error or {}).get('message', '')}"
-        case "stopped":
-            return "stopped"
-        case _:
-            return f"{tokens} tokens" if tokens is not None else ""
+async def _tell(handler: Callable[[Turn], Any], turn: Turn) -> None:
+    try:
+        if inspect.iscoroutinefunction(handler):
+            await handler(turn)
+        else:
+            await asyncio.to_thread(handler, turn)
+    except Exception:  # noqa: BLE001 - the user's own code; the chat goes on
+        log.exception("A handler of chat.on_reply failed")

@@ -17,12 +17,24 @@ class Page:
 
     def call(self, op, **args):
         """The answer's data or bytes; an error is raised as `AssertionError` with its code and message."""
+        data, buffers = self.ask(op, args)
+        return buffers[0] if buffers else data
+
+    def ask(self, op, args, buffers=()):
+        """The answer's data and its buffers; `buffers` go along with the request."""
         self._count += 1
-        self.pane._receive(self.pane, {"k": "req", "id": self._count, "op": op, "args": args}, [])
+        self.pane._receive(self.pane, {"k": "req", "id": self._count, "op": op, "args": args}, list(buffers))
         self.until(lambda: self._count in self._answers)
-        message, buffers = self._answers.pop(self._count)
+        message, answered = self._answers.pop(self._count)
         assert "error" not in message, message["error"]
-        return buffers[0] if buffers else message["data"]
+        return message.get("data"), answered
+
+    def upload(self, content, piece=1_000_000):
+        """Send a file in pieces, the last one first; its id."""
+        pieces = [content[at : at + piece] for at in range(0, len(content), piece)] or [b""]
+        for index, part in reversed(list(enumerate(pieces))):
+            self.ask("upload", {"upload": "file", "index": index, "pieces": len(pieces)}, [part])
+        return "file"
 
     def refused(self, op, **args):
         with pytest.raises(AssertionError) as caught:

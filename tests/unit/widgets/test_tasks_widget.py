@@ -13,6 +13,10 @@ def rows(view, task_id):
     return [row for event in view.events for row in event["data"]["tasks"] if row["id"] == task_id]
 
 
+async def finished(call):
+    return await call
+
+
 async def test_wait_returns_when_every_task_has_ended(bench):
     room = bench.inner.tasks
     pane = Tasks(bench, [room.add("one"), room.add("two")])
@@ -21,7 +25,7 @@ async def test_wait_returns_when_every_task_has_ended(bench):
     room.move("two", status="complete")
     bench.inner.results.add("two", "the answer")
     room.progress("two", 1.0)
-    ended = await asyncio.wait_for(waiting._wait(), 5)
+    ended = await asyncio.wait_for(finished(waiting), 5)
     assert [(task.name, task.status) for task in ended] == [("one", "failed"), ("two", "complete")]
     assert repr(pane) == "<Tasks, 2 of 2 ended>"
 
@@ -31,7 +35,7 @@ async def test_missed_events_are_made_up_for_by_reading_again(bench, monkeypatch
     room = bench.inner.tasks
     pane = Tasks(bench, [room.add("one")])
     room.move("one", status="complete")  # nobody says so
-    assert (await asyncio.wait_for(pane.wait()._wait(), 5))[0].status == "complete"
+    assert (await asyncio.wait_for(finished(pane.wait()), 5))[0].status == "complete"
 
 
 def test_page_sees_progress_from_events_and_results_from_rows(bench, page):

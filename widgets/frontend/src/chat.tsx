@@ -2,6 +2,7 @@ import { effect, signal, type Signal } from "@preact/signals";
 import type { AnyModel, RenderProps } from "@anywidget/types";
 import { besideSnapshot, mount } from "./core/mount";
 import { Rpc } from "./core/rpc";
+import { Actions } from "./chat/actions";
 import { Conversation, type ChatData } from "./chat/state";
 import { ChatView } from "./chat/view";
 import chatStyles from "./styles/chat.css";
@@ -40,15 +41,17 @@ export default {
     const chat = new Conversation();
     const rpc = new Rpc(model, (data) => chat.take(data as ChatData));
     const { draft, dispose } = draftOf(model);
-    const unmount = mount(el, "chat", [tokens, paneStyles, chatStyles], () => (
-      <ChatView chat={chat} rpc={rpc} draft={draft} height={model.get("height")} />
-    ));
+    const at = new Actions(chat, rpc, draft, (model as { widget_manager?: unknown }).widget_manager, el);
+    if (model.get("bare")) el.dataset.bare ??= "";
+    const unmount = mount(el, "chat", [tokens, paneStyles, chatStyles], () => <ChatView at={at} height={model.get("height")} />);
     const release = besideSnapshot(model, rpc, el);
     void rpc.start();
+    at.loadMarkdown().catch(() => {}); // answers are plain text then
     return () => {
       release();
       rpc.dispose();
       unmount();
+      at.dispose();
       dispose();
     };
   },

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 // DOMPurify does not work on happy-dom: it lets javascript: links through there.
 import { beforeEach, expect, test } from "vitest";
-import { GrowingMarkdown, toNodes } from "../src/core/markdown";
+import { GrowingMarkdown, mathNodes, toNodes } from "../src/core/markdown";
 
 let box: HTMLElement;
 beforeEach(() => {
@@ -87,4 +87,44 @@ test("tables keep the side their numbers stand on", () => {
 
 test("a numbered list may begin anywhere", () => {
   expect(html("3. three")).toContain('start="3"');
+});
+
+test("formulas come out as their TeX, money does not", () => {
+  expect(html("so $a_b < c$ and \\(x\\)")).toContain('<span class="tex">a_b &lt; c</span> and <span class="tex">x</span>');
+  for (const plain of ["it costs $5 and $10", "\\$x$", "a $ b $"]) expect(html(plain)).not.toContain("tex");
+  expect(html("$$\na\n- b\n$$")).toContain('<span class="tex display">a\n- b</span>');
+  expect(html("\\[ x \\]")).toContain('class="tex display"');
+  expect(html("`$x$`")).not.toContain("tex");
+});
+
+test("a formula that grew letter by letter is one formula", () => {
+  const source = "Then\n\n$$\na\n- b\n= c\n$$\n\nand $x$.";
+  grow(source);
+  expect([...box.querySelectorAll(".tex")].map((found) => found.textContent)).toEqual(["a\n- b\n= c", "x"]);
+});
+
+test("code in the writing keeps its element, and is told when it is whole", () => {
+  const told: boolean[] = [];
+  const markdown = new GrowingMarkdown(box, (_, done) => told.push(done));
+  markdown.show("```python\nx");
+  const code = box.querySelector("code");
+  markdown.show("```python\nx = 1\ny = 2\n```");
+  expect(box.querySelector("code")).toBe(code);
+  expect(code!.textContent).toBe("x = 1\ny = 2\n");
+  expect(told).toEqual([false]);
+  markdown.show("```python\nx = 1\ny = 2\n```", true);
+  expect(told).toEqual([false, true]);
+});
+
+test("MathML keeps its layout and loses what loads, links or leaves its place", () => {
+  const into = document.createElement("div");
+  into.append(
+    mathNodes(
+      "<math href='javascript:1' class='tml-display evil' style='position:fixed;color:red;background:url(https://e.example)'>" +
+        "<maction actiontype='toggle'><mi>x</mi></maction><mglyph src='https://e.example'></mglyph><mi xlink:href='https://e.example' id='a'>y</mi></math><img src=x>",
+    ),
+  );
+  expect(into.innerHTML).toContain('class="tml-display" style="color:red"');
+  expect(into.innerHTML).not.toMatch(/href|src|url|maction|mglyph|img|id=/);
+  expect(into.textContent).toContain("y");
 });

@@ -131,3 +131,34 @@ test("bytes come as they are", async () => {
   kernel.say({ k: "res", id: kernel.sent[0].id }, [bytes]);
   expect(await call).toBe(bytes);
 });
+
+test("an answer brings its data and its bytes", async () => {
+  const asked = rpc.ask<string[]>("thumbs", { ids: ["a"] });
+  const bytes = new DataView(new ArrayBuffer(3));
+  kernel.say({ k: "res", id: kernel.sent[0].id, data: ["a"] }, [bytes]);
+  expect(await asked).toEqual({ data: ["a"], buffers: [bytes] });
+});
+
+test("a file goes in pieces of a megabyte, four at once, and is named by its id", async () => {
+  const shares: number[] = [];
+  const upload = rpc.upload(new ArrayBuffer(5_500_000), (share) => shares.push(share));
+  const pieces = (): any[] => kernel.sent.filter((message) => message.op === "upload");
+  expect(pieces()).toHaveLength(4);
+  for (let index = 0; index < 6; index++) {
+    kernel.say({ k: "res", id: pieces()[index].id, data: {} });
+    await vi.waitFor(() => expect(shares).toHaveLength(index + 1));
+    await Promise.resolve();
+  }
+  expect(await upload).toBe(pieces()[0].args.upload);
+  expect(pieces().map(({ args }) => [args.index, args.pieces])).toEqual([0, 1, 2, 3, 4, 5].map((index) => [index, 6]));
+  expect(kernel.buffers.map((buffers) => buffers[0]!.byteLength)).toEqual([1e6, 1e6, 1e6, 1e6, 1e6, 5e5]);
+  expect(shares.at(-1)).toBe(1);
+});
+
+test("a hint is handed on at once, without a number", async () => {
+  const hints: unknown[] = [];
+  rpc.onHint = (data, buffers) => hints.push([data, buffers.length]);
+  await connect();
+  kernel.say({ k: "hint", data: { of: "run" } }, [new DataView(new ArrayBuffer(1))]);
+  expect(hints).toEqual([[{ of: "run" }, 1]]);
+});

@@ -3,7 +3,10 @@ import { TaskList, type TaskRow } from "../src/tasks/state";
 
 const row = (id: string, facts: Partial<TaskRow> = {}): TaskRow => ({
   id,
+  kind: "task",
   name: id,
+  where: "",
+  left_s: null,
   status: "pending",
   progress: 0,
   error: null,

@@ -16,7 +16,8 @@ export function FirstRun({ chat, rpc }: { chat: Conversation; rpc: Rpc }) {
     asked.value = true;
     void rpc.call("look");
   };
-  const outcome = chat.looking.value ? "Looking…" : (chat.lookError.value?.message ?? (asked.value ? "Still nothing answers." : ""));
+  const { looking, look_error: trouble } = chat.models.value;
+  const outcome = looking ? "Looking…" : (trouble?.message ?? (asked.value ? "Still nothing answers." : ""));
   return (
     <div class="first">
       <h3>Pick something to talk to</h3>
@@ -41,7 +42,7 @@ export function FirstRun({ chat, rpc }: { chat: Conversation; rpc: Rpc }) {
               No models there. Start it with <span class="inline">ollama serve</span> <span role="status">{outcome}</span>
             </small>
           </div>
-          <Button icon="retry" disabled={chat.looking.value} onClick={look}>
+          <Button icon="retry" disabled={looking} onClick={look}>
             Look again
           </Button>
         </li>

@@ -1,59 +1,102 @@
-import { useSignalEffect } from "@preact/signals";
-import { useRef } from "preact/hooks";
-import { copyText } from "../core/clipboard";
-import { ICONS, type IconName } from "../core/icons";
-import { GrowingMarkdown } from "../core/markdown";
-import { Button, CopyButton, Icon, State } from "../core/parts";
-import type { Counts, Trouble, Turn } from "./state";
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { Button, CopyButton, Icon, IconButton, State } from "../core/parts";
+import type { Attachment, Trouble } from "../core/types";
+import type { Actions } from "./actions";
+import { Asking, Editor } from "./asking";
+import { Body } from "./body";
+import { counts, dollars, seconds, speed, whole } from "./counts";
+import { Menu, MenuItem } from "./menu";
+import type { Entry, Facts } from "./state";
 
 interface Props {
-  turn: Turn;
-  last: boolean;
-  retry: () => void;
+  turn: Entry;
+  at: Actions;
 }
 
-export function TurnView({ turn, last, retry }: Props) {
-  const { role, state, model, where, error, warnings, finish_reason: why, counts } = turn.facts.value;
-  if (role === "user")
-    return (
-      <article class="turn you" aria-label="You">
-        <div class="who">
-          <b>You</b>
-        </div>
-        <div class="said asked">{turn.text.value}</div>
-      </article>
-    );
-  const [name, tag] = splitName(model);
-  const under = state === "waiting" || state === "writing" ? state : [tag, where].filter(Boolean).join(", ");
+export function Question({ turn, at }: Props) {
+  const { attachments } = turn.facts.value;
+  const editing = at.editing.value === turn.id;
   return (
-    <article class="turn" aria-label={model} aria-busy={state === "waiting" || state === "writing"}>
+    <article class="turn you" aria-label="You" data-turn={turn.id}>
       <div class="who">
-        <b title={model}>{breakable(name)}</b>
-        <small>{under}</small>
+        <b>You</b>
       </div>
       <div class="said">
-        <Body turn={turn} writing={state === "writing"} />
-        {state === "waiting" && <span class="caret" />}
+        {editing ? <Editor turn={turn} at={at} /> : <div class="asked">{turn.text.value}</div>}
+        {attachments.length > 0 && <Thumbs attachments={attachments} at={at} />}
+        <Asking turn={turn} at={at} />
+      </div>
+      <div class="side">
+        <Versions turn={turn} at={at} />
+        {!editing && (
+          <span class="quiet-acts">
+            <IconButton icon="edit" name="Edit this message" disabled={at.busy.value} onClick={() => (at.editing.value = turn.id)} />
+            <More turn={turn} at={at} name="More for this message" />
+          </span>
+        )}
+      </div>
+    </article>
+  );
+}
+
+export function Answer({ turn, at }: Props) {
+  const facts = turn.facts.value;
+  const { state, error, warnings, finish_reason: why, model } = facts;
+  const tokens = facts.usage.completion_tokens;
+  const again = (): void => void at.begin("again", { id: turn.id });
+  return (
+    <article class="turn" aria-label={model ?? "Answer"} aria-busy={state === "writing"} data-turn={turn.id}>
+      <Who facts={facts} at={at} started={turn.text.value !== ""} />
+      <div class="said">
+        <Body turn={turn} at={at} />
+        {state === "writing" && turn.text.value === "" && <span class="caret" />}
         {state === "stopped" && (
           <p class="small">
-            <State kind="stopped">{counts.tokens ? `Stopped by you after ${counts.tokens} tokens` : "Stopped by you"}</State>
+            <State kind="stopped">{tokens ? `Stopped by you after ${whole(tokens)} tokens` : "Stopped by you"}</State>
           </p>
         )}
-        {why === "length" && state === "done" && <p class="small quiet-text">The answer ends here: it reached the longest allowed length.</p>}
+        {why === "length" && state === "complete" && <p class="small quiet-text">The answer ends here: it reached the longest allowed length.</p>}
         {warnings.map((warning) => (
           <p class="small quiet-text">{warning}</p>
         ))}
-        {state === "failed" && error && <TroubleView error={error} retry={last ? retry : undefined} />}
-        {(state === "done" || state === "stopped") && turn.text.value && (
+        {state === "failed" && error && <TroubleView error={error} facts={facts} retry={again} off={at.busy.value} />}
+        {state !== "writing" && (
           <div class="acts">
-            <CopyButton text={() => turn.text.peek()} />
+            {turn.text.value && <CopyButton text={() => turn.text.peek()} />}
+            {state !== "failed" && (
+              <Button icon="retry" look="plain" disabled={at.busy.value} onClick={again}>
+                Regenerate
+              </Button>
+            )}
+            {turn.text.value && (
+              <Button icon="right" look="plain" disabled={at.busy.value} onClick={() => void at.begin("continue", { id: turn.id })}>
+                Continue
+              </Button>
+            )}
+            <More turn={turn} at={at} name="More for this answer" />
           </div>
         )}
+        <Asking turn={turn} at={at} />
       </div>
       <div class="side">
-        <CountsView counts={counts} />
+        <Versions turn={turn} at={at} />
+        <Numbers facts={facts} />
       </div>
     </article>
+  );
+}
+
+function Who({ facts, at, started }: { facts: Facts; at: Actions; started: boolean }) {
+  const model = facts.model ?? facts.provider ?? "";
+  const [name, tag] = splitName(model);
+  const where = at.chat.models.value.choices.find((one) => one.model === facts.model && one.profile_id === facts.profile_id)?.where;
+  const under = facts.state === "writing" ? (started ? "writing" : "waiting") : [tag, where ?? facts.provider].filter(Boolean).join(", ");
+  return (
+    <div class="who">
+      <b title={model}>{breakable(name)}</b>
+      <small>{under}</small>
+    </div>
   );
 }
 
@@ -73,71 +116,82 @@ function breakable(name: string) {
   ));
 }
 
-/** The text, drawn outside of preact: finished blocks stay as they are while the tail grows. */
-function Body({ turn, writing }: { turn: Turn; writing: boolean }) {
-  const box = useRef<HTMLDivElement>(null);
-  const markdown = useRef<GrowingMarkdown>(undefined);
-  useSignalEffect(() => {
-    const text = turn.text.value;
-    if (!box.current) return;
-    markdown.current ??= new GrowingMarkdown(box.current, dressCode);
-    markdown.current.show(text);
-  });
-  return <div ref={box} class={`md${writing ? " writing" : ""}`} />;
+/** `< 2 of 3 >` on a turn that has alternatives. */
+export function Versions({ turn, at }: Props) {
+  const all = at.chat.branches.value.alternatives(turn);
+  if (all.length < 2) return null;
+  const index = all.indexOf(turn);
+  const what = turn.role === "user" ? "message" : "answer";
+  return (
+    <div class="branch" role="group" aria-label={`Versions of this ${what}`}>
+      <IconButton icon="left" name="Previous version" disabled={index === 0} onClick={() => at.switchBranch(-1, turn)} />
+      <span>
+        {index + 1} of {all.length}
+      </span>
+      <IconButton icon="right" name="Next version" disabled={index === all.length - 1} onClick={() => at.switchBranch(1, turn)} />
+    </div>
+  );
 }
 
-/** Give every code block its head with the language, Wrap and Copy. */
-function dressCode(block: HTMLElement): void {
-  for (const pre of block.querySelectorAll("pre")) {
-    const figure = document.createElement("figure");
-    figure.className = "code";
-    pre.replaceWith(figure);
-    pre.tabIndex = 0;
-    const top = figure.appendChild(document.createElement("div"));
-    top.className = "bar-top";
-    const language = top.appendChild(document.createElement("span"));
-    language.className = "grow";
-    language.textContent = pre.querySelector("code")?.className.replace("language-", "") || "text";
-    top.append(
-      codeButton("wrap", "Wrap", () => pre.classList.toggle("wrapped")),
-      codeButton("copy", "Copy", () => void copyText(pre.textContent ?? "")),
-    );
-    figure.append(pre);
-  }
+function More({ turn, at, name }: Props & { name: string }) {
+  const answers = turn.role === "assistant" ? at.chat.branches.value.alternatives(turn).length : 0;
+  return (
+    <Menu icon="more" name={name} end>
+      {(close) => {
+        const item = (act: () => void) => () => {
+          close();
+          act();
+        };
+        return (
+          <>
+            {turn.role === "user" && (
+              <MenuItem icon="copy" onClick={item(() => void navigator.clipboard?.writeText(turn.text.peek()))}>
+                Copy as markdown
+              </MenuItem>
+            )}
+            {answers > 1 && (
+              <MenuItem icon="compare" onClick={item(() => void at.run("keep", { id: turn.parent }))}>
+                See the {answers} answers side by side
+              </MenuItem>
+            )}
+            <MenuItem icon="trash" disabled={at.busy.value} onClick={item(() => (at.deleting.value = turn.id))}>
+              Delete turn…
+            </MenuItem>
+          </>
+        );
+      }}
+    </Menu>
+  );
 }
 
-function codeButton(icon: IconName, label: string, act: () => void): HTMLButtonElement {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "btn plain";
-  button.innerHTML = `<svg class="i" viewBox="0 0 16 16" aria-hidden="true">${ICONS[icon]}</svg>${label}`;
-  button.addEventListener("click", act);
-  return button;
-}
-
-function TroubleView({ error, retry }: { error: Trouble; retry: (() => void) | undefined }) {
+export function TroubleView({ error, facts, retry, off }: { error: Trouble; facts: Facts; retry?: () => void; off: boolean }) {
   const wait = error.retry_after_s;
   return (
     <div class="trouble" role="alert">
       <Icon name="failed" />
       <b>{error.message}</b>
-      <small>{wait ? `The other side asks to wait ${Math.ceil(wait)} s. ` : ""}Your message is kept.</small>
+      <small>
+        {[facts.provider, error.code].filter(Boolean).join(", ")}. {wait ? `The other side asks to wait ${Math.ceil(wait)} s. ` : ""}Your message is kept.
+      </small>
       {retry && (
         <div class="row">
-          <Button icon="retry" look="primary" onClick={retry}>
+          <Button icon="retry" look="primary" disabled={off} onClick={retry}>
             Retry
           </Button>
+          <span class="tiny quiet-text">Or choose another model below, then retry.</span>
         </div>
       )}
     </div>
   );
 }
 
-function CountsView({ counts }: { counts: Counts }) {
+function Numbers({ facts }: { facts: Facts }) {
+  const known = counts(facts);
   const rows: [string, string | null][] = [
-    ["first token", counts.first_token_s === null ? null : `${counts.first_token_s.toFixed(2)} s`],
-    ["tokens", counts.tokens === null ? null : counts.tokens.toLocaleString("en")],
-    ["speed", counts.speed === null ? null : `${Math.round(counts.speed)} / s`],
+    ["first token", seconds(known.firstTokenS)],
+    ["tokens", whole(known.tokens)],
+    ["speed", facts.state === "writing" ? null : speed(known.speed)],
+    ["cost", dollars(known.cost)],
   ];
   return (
     <ul class="plain counts">
@@ -150,5 +204,32 @@ function CountsView({ counts }: { counts: Counts }) {
           </li>
         ))}
     </ul>
+  );
+}
+
+function Thumbs({ attachments, at }: { attachments: Attachment[]; at: Actions }) {
+  return (
+    <div class="thumbs">
+      {attachments.map((one) => (
+        <Thumb key={one.content} one={one} at={at} />
+      ))}
+    </div>
+  );
+}
+
+function Thumb({ one, at }: { one: Attachment; at: Actions }) {
+  const url = useSignal("");
+  const problem = useSignal("");
+  useEffect(() => {
+    at.media(one.thumbnail ?? one.content).then(
+      (found) => (url.value = found),
+      (error: Error) => (problem.value = error.message),
+    );
+  }, [one.content]);
+  const size = one.width && one.height ? `, ${one.width} × ${one.height}` : "";
+  return (
+    <span class="thumb" title={problem.value || `${one.filename}${size}`}>
+      {url.value ? <img src={url.value} alt={`Attached: ${one.filename || "picture"}`} /> : problem.value && <Icon name="failed" />}
+    </span>
   );
 }

@@ -10,10 +10,14 @@ export function passes(event: KeyboardEvent): boolean {
   return (command && !event.shiftKey && key === "s") || (command && event.shiftKey && key === "c") || /^f\d+$/.test(key);
 }
 
-/** A shadow root that keeps the notebook's styles and shortcuts out and follows its theme. Returns how to take it away. */
+/**
+ * A shadow root that keeps the notebook's styles and shortcuts out and follows its theme. Returns how to take it away.
+ * The workbench marks the places of its panes with `data-bare`: there they lose border, height and name (pane.css).
+ */
 export function mount(el: HTMLElement, name: string, styles: string[], view: (host: HTMLElement) => ComponentChild): () => void {
   const host = el.appendChild(document.createElement("div"));
   host.dataset.spoon = name;
+  if (el.dataset.bare !== undefined) host.dataset.bare = el.dataset.bare;
   const root = host.attachShadow({ mode: "open" });
   root.adoptedStyleSheets = styles.map((text) => {
     const sheet = new CSSStyleSheet();

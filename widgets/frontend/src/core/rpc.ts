@@ -9,6 +9,10 @@ const CHECK_MS = 250;
 export const PING_MS = 2_000;
 /** The server may have dropped the answer; the kernel does a request once, however often it comes. */
 const RESEND_MS = 2_000;
+/** A message above about 10 MB ends the kernel's websocket. */
+const PIECE_BYTES = 1_000_000;
+/** Pieces of an upload on their way at once: enough to keep the line busy, few enough to stay below the server's limit. */
+const PIECES_AT_ONCE = 4;
 
 export class KernelError extends Error {
   constructor(
@@ -19,12 +23,19 @@ export class KernelError extends Error {
   }
 }
 
+/** What an operation answered: JSON, and bytes beside it. */
+export interface Answer<T> {
+  data: T;
+  buffers: DataView[];
+}
+
 interface Pending {
   message: { id: string };
+  buffers: ArrayBuffer[];
   /** When it was first asked, and when it was last sent. */
   askedAt: number;
   sentAt: number;
-  resolve(answer: unknown): void;
+  resolve(answer: Answer<any>): void;
   reject(error: Error): void;
 }
 
@@ -44,6 +55,8 @@ export class Rpc {
   readonly waitedSeconds = signal(0);
   /** Whether the kernel has ever answered this view. */
   readonly met = signal(false);
+  /** Takes what the kernel hints at: it may be lost, and it is not kept. */
+  onHint: (data: any, buffers: DataView[]) => void = () => {};
   #pending = new Map<string, Pending>();
   #name = crypto.getRandomValues(new Uint32Array(2)).join("-");
   #count = 0;
@@ -62,16 +75,39 @@ export class Rpc {
     model.on("msg:custom", this.#onMessage);
   }
 
-  /** Ask the kernel to do `op`. Resolves with its answer (bytes where it answers with a buffer). */
-  call<T = unknown>(op: string, args: Record<string, unknown> = {}): Promise<T> {
+  /** Ask the kernel to do `op`. Resolves with its answer (bytes where it answers with a buffer alone). */
+  async call<T = unknown>(op: string, args: Record<string, unknown> = {}): Promise<T> {
+    const { data, buffers } = await this.ask(op, args);
+    return (buffers.length > 0 ? buffers[0] : data) as T;
+  }
+
+  /** The same, with everything that was answered; `buffers` go along with the request. */
+  ask<T = unknown>(op: string, args: Record<string, unknown> = {}, buffers: ArrayBuffer[] = []): Promise<Answer<T>> {
     const id = `${this.#name}.${this.#count++}`;
-    return new Promise<T>((resolve, reject) => {
+    return new Promise<Answer<T>>((resolve, reject) => {
       const message = { k: "req", id, op, args };
       const now = performance.now();
-      this.#pending.set(id, { message, askedAt: now, sentAt: now, resolve: resolve as (answer: unknown) => void, reject });
+      this.#pending.set(id, { message, buffers, askedAt: now, sentAt: now, resolve, reject });
       this.#timer ??= setInterval(this.#check, CHECK_MS);
-      this.#send(message);
+      this.#send(message, buffers);
     });
+  }
+
+  /** Send a file in pieces. Resolves with the id under which an operation can take it. */
+  async upload(content: ArrayBuffer, onProgress: (share: number) => void = () => {}): Promise<string> {
+    const upload = `${this.#name}.u${this.#count++}`;
+    const pieces = Math.max(1, Math.ceil(content.byteLength / PIECE_BYTES));
+    let next = 0;
+    let done = 0;
+    const one = async (): Promise<void> => {
+      while (next < pieces) {
+        const index = next++;
+        await this.ask("upload", { upload, index, pieces }, [content.slice(index * PIECE_BYTES, (index + 1) * PIECE_BYTES)]);
+        onProgress(++done / pieces);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(PIECES_AT_ONCE, pieces) }, one));
+    return upload;
   }
 
   /** Say hello and take the state over. */
@@ -105,9 +141,9 @@ export class Rpc {
     this.#pending.clear();
   }
 
-  #send(message: object): void {
+  #send(message: object, buffers: ArrayBuffer[] = []): void {
     try {
-      this.model.send(message);
+      this.model.send(message, undefined, buffers);
       this.#cut = false;
     } catch {
       this.#cut = true; // JupyterLab throws when the comm's kernel is gone for good
@@ -118,6 +154,7 @@ export class Rpc {
     this.#heardAt = performance.now();
     if (message?.k === "res") this.#onAnswer(message, buffers);
     else if (message?.k === "ev") this.#onEvent(message);
+    else if (message?.k === "hint") this.onHint(message.data, buffers);
   };
 
   #onAnswer(message: any, buffers: DataView[]): void {
@@ -126,7 +163,7 @@ export class Rpc {
     this.#pending.delete(message.id);
     this.#check();
     if (message.error) waiting.reject(new KernelError(message.error.code, message.error.message));
-    else waiting.resolve(buffers.length > 0 ? buffers[0] : message.data);
+    else waiting.resolve({ data: message.data, buffers: buffers ?? [] });
   }
 
   #onEvent(message: { seq: number; data: unknown }): void {
@@ -158,7 +195,7 @@ export class Rpc {
     for (const waiting of this.#pending.values())
       if (now - waiting.sentAt >= RESEND_MS) {
         waiting.sentAt = now;
-        this.#send(waiting.message);
+        this.#send(waiting.message, waiting.buffers);
       }
     const oldest = Math.min(...[...this.#pending.values()].map((waiting) => waiting.askedAt));
     const waited = this.#pending.size > 0 ? now - oldest : 0;

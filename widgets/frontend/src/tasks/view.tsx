@@ -2,9 +2,10 @@ import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Bar, Button, Icon, IconButton, LinkBanner, State } from "../core/parts";
 import type { Rpc } from "../core/rpc";
-import { runs, type ResultRow, type TaskList, type TaskRow } from "./state";
+import { left, runs, type ResultRow, type TaskList, type TaskRow } from "./state";
+import { TaskTable } from "./table";
 
-export function TasksView({ list, rpc, height }: { list: TaskList; rpc: Rpc; height: number }) {
+export function TasksView({ list, rpc, height, compact }: { list: TaskList; rpc: Rpc; height: number; compact: boolean }) {
   const refused = useSignal("");
   const act = (op: string, id: string): void =>
     void rpc.call(op, { id }).then(
@@ -21,6 +22,12 @@ export function TasksView({ list, rpc, height }: { list: TaskList; rpc: Rpc; hei
         <span class="of">{total === 0 ? "none yet" : `${list.ended.value} of ${total} ended`}</span>
       </header>
       <LinkBanner rpc={rpc} />
+      {list.trouble.value && (
+        <div class="banner warn" role="status">
+          <Icon name="warn" />
+          <span class="text">The list may be old. {list.trouble.value}</span>
+        </div>
+      )}
       {refused.value && (
         <div class="banner danger" role="alert">
           <Icon name="failed" />
@@ -28,12 +35,23 @@ export function TasksView({ list, rpc, height }: { list: TaskList; rpc: Rpc; hei
           <IconButton icon="close" name="Dismiss" onClick={() => (refused.value = "")} />
         </div>
       )}
-      <ul class="plain rows scroll" tabindex={0} aria-label="Tasks and their results">
-        {list.rows.value.map((row) => (
-          <TaskView key={row.id} row={row} rpc={rpc} cancel={() => act("cancel", row.id)} retry={() => act("retry", row.id)} />
-        ))}
-      </ul>
-      {(open > 0 || list.failed.value > 0) && (
+      {!compact && list.ready.value && total === 0 && (
+        <p class="nothing">
+          Nothing has been run yet. Pictures and tasks appear here as they run; <span class="inline">wb.run(...)</span> makes one in code.
+        </p>
+      )}
+      {compact ? (
+        <div class="rows scroll" tabindex={0} role="group" aria-label="Running and waiting">
+          <TaskTable list={list} cancel={(row) => act("cancel", row.id)} retry={(row) => act("retry", row.id)} />
+        </div>
+      ) : (
+        <ul class="plain rows scroll" tabindex={0} aria-label="Tasks and their results">
+          {list.rows.value.map((row) => (
+            <TaskView key={row.id} row={row} rpc={rpc} cancel={() => act("cancel", row.id)} retry={() => act("retry", row.id)} />
+          ))}
+        </ul>
+      )}
+      {!compact && (open > 0 || list.failed.value > 0) && (
         <footer class="ledger">
           <span class="end">
             {open > 0 ? <State kind="running">{open} to go</State> : <State kind="failed">{list.failed.value} failed</State>}
@@ -61,12 +79,13 @@ function TaskView({ row, rpc, cancel, retry }: RowProps) {
       <div class="task-line">
         <b class="cut">{row.name}</b>
         <span class="grow" />
+        <span class="quiet-text cut">{row.where}</span>
         {row.status === "pending" && <State kind="queued">waiting</State>}
-        {row.status === "running" && <State kind="running">{percent > 0 ? `${percent} %` : "running"}</State>}
+        {row.status === "running" && <State kind="running">{[percent > 0 ? `${percent} %` : "running", left(row.left_s) && `${left(row.left_s)} left`].filter(Boolean).join(", ")}</State>}
         {row.status === "failed" && <State kind="failed">failed</State>}
         {row.status === "gone" && <State kind="stopped">cancelled</State>}
         {runs(row) && <IconButton icon="close" name={`Cancel ${row.name}`} onClick={cancel} />}
-        {row.status === "failed" && (
+        {row.status === "failed" && row.kind === "task" && (
           <Button icon="retry" look="plain" onClick={retry}>
             Retry
           </Button>
