@@ -8,6 +8,7 @@ once and returns a `Call` (or, for streams, an async iterator); both can be awai
 import concurrent.futures
 import functools
 import inspect
+import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine
@@ -85,6 +86,7 @@ class PortalWorkbench:
         self.media = PortalMedia(self._portal, self.inner)
         self.opened_at = time.monotonic()
         self._closing = weakref.finalize(self, _shut, self._portal, opening)
+        _before_threads_end(self._closing)
 
     @property
     def is_open(self) -> bool:
@@ -219,6 +221,14 @@ def _method(portal: Portal, what: str, declared: Callable[..., Any], real: Calla
 def _without_self(method: Callable[..., Any]) -> inspect.Signature:
     signature = inspect.signature(method)
     return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+def _before_threads_end(close: Callable[[], Any]) -> None:
+    """Have a script that closes nothing close in time: `atexit` runs when Python has shut its thread pools down, which
+    closing needs, and would wait for ever. `concurrent.futures` registers its own end in the same way."""
+    register = getattr(threading, "_register_atexit", None)
+    if register is not None:
+        register(close)
 
 
 def _shut(portal: Portal, opened: AbstractAsyncContextManager[OpenWorkbench]) -> None:
