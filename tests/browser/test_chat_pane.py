@@ -4,7 +4,10 @@ import io
 import json
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
+
+from browser.jupyterlab import Notebook
 
 START = """
 from scripted import Bench
@@ -269,9 +272,8 @@ def test_branches_and_a_large_picture_outlive_the_page_and_the_kernel(notebook):
     opened.run_cell(0)
     pane = Pane(opened)
     expect(pane.log).to_have_attribute("data-ready", "true", timeout=10_000)
-    image = pytest.importorskip("PIL.Image")
     file = io.BytesIO()
-    image.effect_noise((2400, 1800), 90).convert("RGB").save(file, "PNG", compress_level=0)
+    Image.effect_noise((2400, 1800), 90).convert("RGB").save(file, "PNG", compress_level=0)
     assert len(file.getvalue()) > 12_000_000
     pane.at.get_by_label("Pictures", exact=True).set_input_files(
         {"name": "large.png", "mimeType": "image/png", "buffer": file.getvalue()}
@@ -330,6 +332,26 @@ def test_two_views_of_one_pane_agree(chat):
     for view in (pane, other):
         expect(view.log.get_by_text("You said: two")).to_be_visible()
         expect(view.log.get_by_text("You said: one")).to_have_count(0)
+
+
+def test_two_tabs_on_one_kernel_agree(notebook, lab, context):
+    opened = notebook(START.format(model="echo"), own=True)
+    opened.run_cell(0)
+    pane = Pane(opened)
+    expect(pane.log).to_have_attribute("data-ready", "true")
+    opened.command("docmanager:save")
+    second = Notebook(context.new_page(), lab).open(opened.name)
+    other = Pane(second)
+    expect(other.log).to_have_attribute("data-ready", "true", timeout=10_000)
+    pane.say("from the first tab")
+    expect(other.log.get_by_text("You said: from the first tab")).to_be_visible()
+    other.say("from the second tab")
+    for view in (pane, other):
+        expect(view.log.get_by_text("You said: from the second tab")).to_be_visible()
+        expect(view.log.get_by_role("article", name="You")).to_have_count(2)
+    assert second.trouble == []
+    assert second.outside == []
+    second.page.close()
 
 
 def test_models_are_compared_side_by_side_and_one_answer_is_kept(chat):

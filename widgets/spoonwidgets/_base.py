@@ -155,16 +155,7 @@ class Pane(anywidget.AnyWidget):
         answer: dict[str, Any] = {"k": "res", "id": message.get("id")}
         buffers: list[bytes] = []
         try:
-            if message.get("op") == "upload":
-                data: Any = self._uploads.add(message.get("args"), received)
-            else:
-                data = await self._operation(str(message.get("op")))(**(message.get("args") or {}))
-            if isinstance(data, bytes):
-                buffers = [data]
-            elif isinstance(data, Answer):
-                answer["data"], buffers = data.data, data.buffers
-            else:
-                answer["data"] = data
+            answer["data"], buffers = await self._done(message, received)
         except SpoonError as error:
             answer["error"] = explain(error)
         except Exception:  # the page must hear of any end: a missing answer reads as a dead kernel
@@ -173,9 +164,24 @@ class Pane(anywidget.AnyWidget):
         if self._changed:
             self._flush()  # whoever gets the answer already sees what the request did: no button flickers back
         self._answers[id_] = (answer, buffers)
+        if buffers:  # what answers bytes only reads: it is done again when asked again, and not kept meanwhile
+            del self._answers[id_]
         while len(self._answers) > KEPT_ANSWERS:
             del self._answers[next(iter(self._answers))]
         self._post(answer, buffers)
+
+    async def _done(self, message: dict[str, Any], received: list[bytes]) -> tuple[Any, list[bytes]]:
+        """Do what a request asks for: the JSON and the bytes of its answer."""
+        if message.get("op") == "upload":
+            return self._uploads.add(message.get("args"), received), []
+        data = await self._operation(str(message.get("op")))(**(message.get("args") or {}))
+        match data:
+            case bytes():
+                return None, [data]
+            case Answer():
+                return data.data, data.buffers
+            case _:
+                return data, []
 
     def _operation(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         operation: Callable[..., Coroutine[Any, Any, Any]] | None = getattr(self, f"op_{name}", None)

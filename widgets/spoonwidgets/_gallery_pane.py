@@ -166,12 +166,6 @@ class GalleryPane(Pane):
         data["rows"] = [entry.row() for entry in found.values() if entry]
         return data | {"gone": [id_ for id_, entry in found.items() if entry is None]}
 
-    def _post(self, message: dict[str, Any], buffers: Iterable[bytes] = ()) -> None:
-        pictures = list(buffers)
-        super()._post(message, pictures)
-        if pictures:  # read again when asked for again: kept answers would hold a hundred megabytes
-            self._answers.pop(str(message.get("id")), None)
-
     async def _follow(self) -> None:
         try:
             await self._feed.follow()

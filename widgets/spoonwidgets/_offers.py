@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from spoonkernel.errors import NotFound, ProviderConnectionError, SpoonError
+from spoonkernel.errors import NotFound, SpoonError
 from spoonkernel.providers.registry import PROVIDERS
 from spoonwidgets._base import Workbench, explain, log
 from spoonwidgets._directory import Directory, Entry
-from spoonwidgets._simulated import NAME, NOTE, simulated
+from spoonwidgets._simulated import NAME, simulated_profile
 
 DEMO_MODEL = "smollm2:135m"
 
@@ -48,43 +48,24 @@ class Offers:
         Raises:
             ProviderConnectionError: the workbench cannot reach it: it is a server on another machine.
         """
-        sim = await asyncio.to_thread(simulated)
-        profiles = self._workbench.inner.profiles
-        outcome = await self._directory.ask(profiles.test_connection(provider="comfyui", url=sim.url))
-        if not outcome.connected:
-            raise ProviderConnectionError(
-                "The Spoon server cannot reach the simulated ComfyUI of this notebook. Run `spoon comfy-sim` on the "
-                "server's machine, and add a profile with the address that it prints"
-            )
-        known = self._simulated()
-        if known is None:
-            profile_id = await self._make_profile(NAME, sim.url, NOTE)
-        else:
-            profile_id = known.id
-            if known.url != sim.url:  # of an earlier process
-                await profiles.update(profile_id, url=sim.url)
+        profile = await simulated_profile(self._workbench.inner)
         await self._directory.look()
-        await self._directory.test(self._directory.get(profile_id))
-        return profile_id
+        await self._directory.test(self._directory.get(profile.id))
+        return profile.id
 
     async def use_comfyui(self) -> str:
         """Make a profile for the ComfyUI that answers at the usual address; its id."""
         if self._found_comfyui() is None:
             raise NotFound("No ComfyUI answers at its usual address any more")
-        profile_id = await self._make_profile("Local ComfyUI", str(PROVIDERS["comfyui"].url), None)
-        await self._directory.look()
-        return profile_id
-
-    async def _make_profile(self, name: str, url: str, note: str | None) -> str:
         profile = await self._workbench.inner.profiles.create(
-            name=name,
+            name="Local ComfyUI",
             type="image",
             provider="comfyui",
-            url=url,
-            description=note,
+            url=str(PROVIDERS["comfyui"].url),
             input_modalities=["text", "image"],
             output_modalities=["image", "video", "audio"],
         )
+        await self._directory.look()
         return profile.id
 
     def pull(self) -> None:

@@ -10,11 +10,9 @@ from spoonkernel.errors import BadRequest, NotFound, ProviderConnectionError, Sp
 from spoonkernel.types.profiles import Profile
 from spoonkernel.types.sessions import Session
 from spoonkernel.types.workflows import Workflow, WorkflowSummary
+from spoonwidgets._simulated import NAME
 
 NO_WORKFLOW = "There is no workflow yet: start the simulated ComfyUI, or add a ComfyUI profile"
-SIMULATED = "Simulated ComfyUI"
-SIM_STEP_S = 0.08
-"""How long its steps take: slow enough to see what Generate does, 20 steps in under 2 s."""
 
 
 @dataclass(slots=True)
@@ -34,7 +32,7 @@ class Place:
 
     @property
     def is_simulated(self) -> bool:
-        return self.profile is not None and self.profile.name == SIMULATED
+        return self.profile is not None and self.profile.name == NAME
 
 
 async def look(workbench: WorkbenchAPI, wanted: str | None, session: str | None) -> Place:
@@ -73,24 +71,6 @@ async def need_session(workbench: WorkbenchAPI, place: Place) -> Session:
             raise BadRequest(NO_WORKFLOW)
         place.session = await workbench.sessions.create(profile_id=place.workflow.profile_id, title=place.workflow.name)
     return place.session
-
-
-async def simulate(workbench: WorkbenchAPI) -> Profile:
-    """Start the simulated ComfyUI in this process, and have a profile for it."""
-    if is_remote(workbench):
-        raise BadRequest("This workbench is on a server: start one there with `spoon comfy-sim`, and enter its address")
-    from spoonkernel.testing.comfy_sim import start_simulated
-
-    sim = await asyncio.to_thread(start_simulated, seconds_per_step=SIM_STEP_S)
-    for profile in await workbench.profiles.list(provider="comfyui"):
-        if profile.name == SIMULATED:  # that of an earlier process, which has ended with it
-            return await workbench.profiles.update(profile.id, url=sim.url)
-    return await workbench.profiles.create(name=SIMULATED, type="image", provider="comfyui", url=sim.url)
-
-
-def is_remote(workbench: WorkbenchAPI) -> bool:
-    """Whether the rooms are those of a server, which this process's addresses mean nothing to."""
-    return type(workbench).__name__ == "RemoteWorkbench"
 
 
 async def connect(workbench: WorkbenchAPI, url: str) -> Profile:

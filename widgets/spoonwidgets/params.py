@@ -17,9 +17,10 @@ from spoonwidgets._params_fields import fields_of
 from spoonwidgets._params_launch import Desk, Launcher
 from spoonwidgets._params_presets import Presets
 from spoonwidgets._params_runs import Runs
-from spoonwidgets._params_setup import connect, input_picture, is_remote, look, setup_rows, simulate
+from spoonwidgets._params_setup import connect, input_picture, look, setup_rows
 from spoonwidgets._params_show import as_python, field_rows, snapshot, value_rows
 from spoonwidgets._params_values import Values
+from spoonwidgets._simulated import simulated_profile
 
 T = TypeVar("T")
 SAVE_S = 2.0
@@ -188,7 +189,7 @@ class Params(Pane):
 
     async def op_simulate(self) -> None:
         """Start the simulated ComfyUI in this process."""
-        self._job("simulate", self._equip(simulate(self._workbench.inner)))
+        self._job("simulate", self._equip(simulated_profile(self._workbench.inner)))
 
     async def op_connect(self, url: str) -> None:
         """Make a profile for the ComfyUI at this address, if one answers there."""
@@ -211,7 +212,7 @@ class Params(Pane):
         if "setup" in wanted:
             error = explain(self._failure) if self._phase == "failed" else None
             state["setup"] = {"phase": self._phase, "error": error, "busy": self._busy, "refused": self._refused}
-            state["setup"] |= {"remote": is_remote(self._workbench.inner)} | setup_rows(self._desk.place)
+            state["setup"] |= setup_rows(self._desk.place)
             state["setup"] |= field_rows(self._desk.place.workflow, self._desk.values)
         if "values" in wanted:
             state["values"] = value_rows(self._desk.place.workflow, self._desk.values)

@@ -19,18 +19,16 @@ export function FirstRun({ setup, rpc }: { setup: Setup; rpc: Rpc }) {
         <h3>Choose a ComfyUI</h3>
         <p>The values of its workflows become controls here. Any workflow works, exported for the API or as drawn.</p>
         <ul class="plain offers">
-          {!setup.remote && (
-            <li>
-              <Icon name="image" />
-              <div>
-                <b>Simulated ComfyUI</b>
-                <small>No GPU and no download: draws landscapes instead of what you ask for, with the same values.</small>
-              </div>
-              <Button look="primary" disabled={busy} onClick={() => act("simulate")}>
-                {setup.busy === "simulate" ? "Starting…" : "Try it"}
-              </Button>
-            </li>
-          )}
+          <li>
+            <Icon name="image" />
+            <div>
+              <b>Simulated ComfyUI</b>
+              <small>No GPU and no download: draws landscapes instead of what you ask for, with the same values.</small>
+            </div>
+            <Button look="primary" disabled={busy} onClick={() => act("simulate")}>
+              {setup.busy === "simulate" ? "Starting…" : "Try it"}
+            </Button>
+          </li>
           <li>
             <Icon name="online" />
             <form

@@ -30,7 +30,6 @@ export interface Setup {
   /** What is under way that takes its time, "" for nothing; and how the last of it was refused. */
   busy: string;
   refused: string;
-  remote: boolean;
   workflow: { id: string; name: string; description: string | null } | null;
   workflows: { id: string; name: string; profile: string; profile_id: string }[];
   server: { name: string; url: string | null; simulated: boolean } | null;

@@ -201,7 +201,7 @@ function Trouble({ setup, rpc }: { setup: Setup | null; rpc: Rpc }) {
           </>
         )}
       </span>
-      {server?.simulated && setup.trouble && !setup.remote && (
+      {server?.simulated && setup.trouble && (
         <Button disabled={busy !== ""} onClick={() => void rpc.call("simulate")}>
           {busy === "simulate" ? "Starting…" : "Start it again"}
         </Button>
