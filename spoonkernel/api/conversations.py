@@ -93,9 +93,9 @@ class ConversationsAPI(Protocol):
     ) -> AsyncIterator[Delta]:
         """Have the branch that ends with `turn_id` answered, piece by piece; the answer is a new turn below it.
 
-        What is left out is taken from the conversation. Closing the iterator stops the provider; what had arrived is
-        kept as a `stopped` turn. A failed one is kept as `failed`, with its error and what had arrived, and the error
-        is raised. Large pictures are sent smaller than they are kept.
+        What is left out is taken from the conversation, its profile only where no provider is named. Closing the
+        iterator stops the provider; what had arrived is kept as a `stopped` turn. A failed one is kept as `failed` with
+        its error and what had arrived, and the error is raised. Large pictures are sent smaller than they are kept.
 
         Raises:
             BadRequest: no provider is named here or in the conversation.

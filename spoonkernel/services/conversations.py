@@ -207,11 +207,11 @@ class ConversationService:
         await self._tell(conversation_id, None)
 
     async def _asked(self, conversation: ConversationRow, wanted: ReplyRequest) -> _Asked:
-        """What is left out is the conversation's; another provider or profile has nothing of the one before."""
+        """What is left out is the conversation's. Who names a provider without a profile means the provider itself."""
         profile_id, model = wanted.profile_id, wanted.model
-        is_same = wanted.provider in {None, conversation.provider} and profile_id in {None, conversation.profile_id}
-        if is_same:
-            profile_id = profile_id or conversation.profile_id
+        if wanted.provider is None and profile_id is None:
+            profile_id = conversation.profile_id
+        if wanted.provider in {None, conversation.provider} and profile_id == conversation.profile_id:
             model = model or conversation.model
         profile = await self._profiles.get(profile_id) if profile_id else None
         provider = wanted.provider or (profile.provider if profile else conversation.provider)

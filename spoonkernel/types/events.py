@@ -4,6 +4,7 @@ The store is the truth: who misses an event reads the row again. `seq` counts th
 listener can tell that it missed some.
 """
 
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
@@ -191,8 +192,12 @@ AnyEvent = Annotated[
 
 def parse_event(kind: str, payload: dict[str, Any]) -> AnyEvent:
     """An event that came over a wire, from its name and its payload."""
-    adapter: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
-    return adapter.validate_python({"kind": kind, **payload})
+    return _adapter().validate_python({"kind": kind, **payload})
+
+
+@cache  # made anew for each event it kept a worker's loop from everything else, until its connections timed out
+def _adapter() -> TypeAdapter[AnyEvent]:
+    return TypeAdapter(AnyEvent)
 
 
 def task_room(task_id: str) -> str:

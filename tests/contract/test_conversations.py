@@ -199,6 +199,18 @@ async def test_an_answer_asked_of_another_provider_takes_nothing_of_the_one_befo
     )
 
 
+async def test_a_provider_named_without_a_profile_is_asked_without_the_conversations_one(
+    workbench, profile, conversation, upstream
+):
+    await workbench.profiles.update(profile.id, prompt_template="You are a pirate")
+    await workbench.settings.update("openai", api_key="sk-0123456789abcdef", endpoint_url=profile.url)
+    upstream.reply(CHAT, headers=STREAM, chunks=[said("Aye"), ended()])
+    question = await workbench.conversations.say(conversation.id, text="Hello?")
+    answer = await answered(workbench, conversation.id, question.id, provider="openai", model=MODEL)
+    assert answer.profile_id is None
+    assert sent_messages(upstream) == [{"role": "user", "content": "Hello?"}]
+
+
 async def test_the_tree_holds_together(workbench, conversation, ask):
     room = workbench.conversations
     question_id, answer = await ask()
