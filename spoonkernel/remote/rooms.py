@@ -34,8 +34,7 @@ def build_room(room: type, wire: Wire) -> Any:
 
 
 def _build_method(declared: Callable[..., Any], endpoint: Endpoint, wire: Wire) -> Callable[..., Any]:
-    request = _RequestBuilder(declared, endpoint)
-    returned = get_type_hints(declared)["return"]
+    request, returned = _read_declaration(declared, endpoint)
     if get_origin(returned) is AsyncIterator:
         adapter = TypeAdapter[Any](get_args(returned)[0])
 
@@ -50,6 +49,12 @@ def _build_method(declared: Callable[..., Any], endpoint: Endpoint, wire: Wire) 
         return read(await wire.answer(**request(args, kwargs)))
 
     return _documented(call, declared)
+
+
+@cache  # reading all annotations takes 50 ms, which every workbench after the first saves
+def _read_declaration(declared: Callable[..., Any], endpoint: Endpoint) -> "tuple[_RequestBuilder, Any]":
+    """How a method's arguments become a request, and what it returns."""
+    return _RequestBuilder(declared, endpoint), get_type_hints(declared)["return"]
 
 
 class _RequestBuilder:

@@ -28,6 +28,10 @@ SETTINGS = {  # no news toast over the page, every output laid out, nothing save
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
     "@jupyterlab/apputils-extension/themes": {"theme": "JupyterLab Light"},
 }
+START = (
+    "import sys; sys.modules['rfc3987_syntax'] = None; "  # as `spoon lab` does: half of the start is its import
+    "from jupyterlab.labapp import main; sys.exit(main())"
+)
 
 
 def write_notebook(path: pathlib.Path, *cells: str) -> pathlib.Path:
@@ -64,7 +68,7 @@ class Lab:
         self._environment = os.environ | {name: str(home / folder) for name, folder in folders.items()} | environment
 
     def __enter__(self) -> "Lab":
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+        command = [sys.executable, "-c", START, "--no-browser", "--allow-root", "--ip=127.0.0.1"]
         command += [f"--port={self.base.rsplit(':', 1)[1]}", "--ServerApp.port_retries=0"]
         command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.root}"]
         command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]

@@ -39,16 +39,22 @@ class Files:
         async with self._reading:
             return await self._media.open(path)
 
-    async def thumbs(self, paths: list[str]) -> dict[str, bytes | None]:
-        """Those that are there soon, by path; None for one that cannot be read. The rest goes on being read."""
+    async def thumbs(self, paths: list[str], *, one: bool = True) -> dict[str, bytes | None]:
+        """Those that are there soon, by path; None for one that cannot be read. The rest goes on being read.
+
+        With `one` it waits until there is one at least.
+        """
         for path in paths:
             if path not in self._thumbs:
                 self._thumbs[path] = asyncio.create_task(self.read(path))
-        tasks = [self._thumbs[path] for path in paths]
-        done, _ = await asyncio.wait(tasks, timeout=PATIENCE_S)
-        if not done:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return {path: self._thumbs.pop(path).result() for path in dict.fromkeys(paths) if self._thumbs[path].done()}
+        tasks = {path: self._thumbs[path] for path in paths}
+        done, _ = await asyncio.wait(tasks.values(), timeout=PATIENCE_S)
+        if one and not done:
+            await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+        there = {path: task for path, task in tasks.items() if task.done()}
+        for path in there:
+            self._thumbs.pop(path, None)  # another view may have waited for it, too
+        return {path: task.result() for path, task in there.items()}
 
     async def read(self, path: str) -> bytes | None:
         """A file, or None where it cannot be read."""

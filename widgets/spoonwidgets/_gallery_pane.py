@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
+from itertools import islice
 from typing import Any
 
 import traitlets
@@ -23,6 +24,8 @@ ROWS = 1_000
 """Rows in one message."""
 FACES = 60
 """Thumbnails in one message."""
+FIRST_FACES = 32
+"""Thumbnails that go along with the first answer, about 10 kB each: a pane of usual size is full of them."""
 SORTS = ("newest", "oldest", "rating", "seed", "time")
 SHEET_S = 1.0
 """A contact sheet is made so long after something worth keeping: the first thumbnails come first."""
@@ -54,11 +57,14 @@ class GalleryPane(Pane):
 
     # -- what the page asks for --------------------------------------------------------------------------------------
 
-    async def op_hello(self) -> dict[str, Any]:
+    async def op_hello(self) -> Answer:
+        """The state, and in `faces` whose thumbnails go along: those of the newest, which are seen first."""
         if self._feed.complete:
             self._feed.read_again()
         await self._feed.ready()
-        return await super().op_hello()
+        faces = await self._first_faces()
+        told = await self.op_sync()
+        return Answer(told | {"state": told["state"] | {"faces": list(faces)}}, list(faces.values()))
 
     async def op_rows(self, created: int, id: str) -> dict[str, Any]:
         """The rows made before that moment, the newest first, and whether there are more."""
@@ -193,6 +199,14 @@ class GalleryPane(Pane):
 
     def _thumb_of(self, id_: str, index: int) -> str | None:
         return self._entry(id_).about.outputs[index].thumbnail if self._has(id_, index) else None
+
+    async def _first_faces(self) -> dict[tuple[str, int], bytes]:
+        if self.filter or self.sort != "newest":
+            return {}
+        tiles = ((entry.about.id, index) for entry in self._feed.catalogue.newest_first() for index in entry.shown)
+        paths = {ref: path for ref in islice(tiles, FIRST_FACES) if (path := self._thumb_of(*ref))}
+        thumbs = await self._files.thumbs(list(paths.values()), one=False) if paths else {}
+        return {ref: content for ref, path in paths.items() if (content := thumbs.get(path))}
 
     async def _failure(self, id_: str) -> dict[str, Any]:
         if self._entry(id_).about.status != "failed":

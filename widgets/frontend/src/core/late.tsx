@@ -5,16 +5,20 @@ import tokens from "../styles/tokens.css";
 import { loadAsset, type Assets } from "./assets";
 import { besideSnapshot, mount } from "./mount";
 import { Icon, LinkBanner } from "./parts";
-import { Rpc } from "./rpc";
+import { Rpc, type Early } from "./rpc";
+
+interface PaneModule {
+  default: { render(props: RenderProps, early?: Early): () => void };
+}
 
 /** The assets that are whole panes. */
-type PaneAsset = { [Name in keyof Assets]: Assets[Name] extends { default: { render(props: RenderProps): () => void } } ? Name : never }[keyof Assets];
+type PaneAsset = { [Name in keyof Assets]: Assets[Name] extends PaneModule ? Name : never }[keyof Assets];
 
 /**
  * The frame of a pane while the pane itself is on its way. A pane's file is copied into each of its instances in a
- * notebook; what it fetches is there once for the page.
+ * notebook; what it fetches is there once for the page. A pane that takes an early hello has its state when it is there.
  */
-export function latePane(name: PaneAsset, title: string): { render(props: RenderProps): () => void } {
+export function latePane(name: PaneAsset, title: string, greets = false): { render(props: RenderProps): () => void } {
   return {
     render({ model, el }) {
       const rpc = new Rpc(model, () => {});
@@ -42,10 +46,11 @@ export function latePane(name: PaneAsset, title: string): { render(props: Render
         release();
         unmount();
       };
-      const show = ({ default: pane }: Assets[PaneAsset]): void => {
+      const early = greets ? rpc.greet() : undefined;
+      const show = ({ default: pane }: PaneModule): void => {
         if (gone) return;
         const close = dispose;
-        dispose = pane.render({ model, el } as RenderProps);
+        dispose = pane.render({ model, el } as RenderProps, early);
         close();
       };
       loadAsset(rpc, name)

@@ -29,6 +29,17 @@ export interface Answer<T> {
   buffers: DataView[];
 }
 
+interface Synced {
+  seq: number;
+  state: unknown;
+}
+
+/** A hello that a pane's frame has said while it fetches the pane, and its answer once it is there. */
+export interface Early {
+  id: string;
+  answer?: Answer<Synced>;
+}
+
 interface Pending {
   message: { id: string };
   buffers: ArrayBuffer[];
@@ -39,10 +50,6 @@ interface Pending {
   reject(error: Error): void;
 }
 
-interface Synced {
-  seq: number;
-  state: unknown;
-}
 
 /**
  * One view's talk with the kernel over the widget's comm; the protocol is in `_base.py`.
@@ -70,7 +77,7 @@ export class Rpc {
 
   constructor(
     private readonly model: AnyModel,
-    private readonly onData: (data: unknown) => void,
+    private readonly onData: (data: unknown, buffers: DataView[]) => void,
   ) {
     model.on("msg:custom", this.#onMessage);
   }
@@ -83,14 +90,10 @@ export class Rpc {
 
   /** The same, with everything that was answered; `buffers` go along with the request. */
   ask<T = unknown>(op: string, args: Record<string, unknown> = {}, buffers: ArrayBuffer[] = []): Promise<Answer<T>> {
-    const id = `${this.#name}.${this.#count++}`;
-    return new Promise<Answer<T>>((resolve, reject) => {
-      const message = { k: "req", id, op, args };
-      const now = performance.now();
-      this.#pending.set(id, { message, buffers, askedAt: now, sentAt: now, resolve, reject });
-      this.#timer ??= setInterval(this.#check, CHECK_MS);
-      this.#send(message, buffers);
-    });
+    const message = { k: "req", id: this.#newId(), op, args };
+    const answer = this.#expect<T>(message, buffers);
+    this.#send(message, buffers);
+    return answer;
   }
 
   /** Send a file in pieces. Resolves with the id under which an operation can take it. */
@@ -110,10 +113,20 @@ export class Rpc {
     return upload;
   }
 
-  /** Say hello and take the state over. */
-  async start(): Promise<void> {
-    await this.#sync("hello");
+  /** Say hello and take the state over; go on from an `early` one if there was one. */
+  async start(early?: Early): Promise<void> {
+    await this.#sync("hello", early);
     this.met.value = true;
+    if (early?.answer) void this.probe(); // events since that answer went past this view
+  }
+
+  /** Say hello for a view that is still to come: its `start` takes this over. */
+  greet(): Early {
+    const early: Early = { id: this.#newId() };
+    const message = { k: "req", id: early.id, op: "hello", args: {} };
+    this.#expect<Synced>(message).then((answer) => (early.answer = answer), () => {}); // the view asks again, and hears why
+    this.#send(message);
+    return early;
   }
 
   /** While something runs, make sure that the kernel is there and that no last event was lost. */
@@ -139,6 +152,19 @@ export class Rpc {
     clearTimeout(this.#quiet);
     this.watch(false);
     this.#pending.clear();
+  }
+
+  #newId(): string {
+    return `${this.#name}.${this.#count++}`;
+  }
+
+  /** Wait for the answer to a message, sending it again when it stays away. */
+  #expect<T>(message: { id: string }, buffers: ArrayBuffer[] = []): Promise<Answer<T>> {
+    return new Promise<Answer<T>>((resolve, reject) => {
+      const now = performance.now();
+      this.#pending.set(message.id, { message, buffers, askedAt: now, sentAt: now, resolve, reject });
+      this.#timer ??= setInterval(this.#check, CHECK_MS);
+    });
   }
 
   #send(message: object, buffers: ArrayBuffer[] = []): void {
@@ -175,16 +201,17 @@ export class Rpc {
       return;
     }
     this.#seq = message.seq;
-    this.onData(message.data);
+    this.onData(message.data, []);
   }
 
-  async #sync(op: "hello" | "sync"): Promise<void> {
+  async #sync(op: "hello" | "sync", early?: Early): Promise<void> {
     if (this.#syncing) return;
     this.#syncing = true;
     try {
-      const { seq, state } = await this.call<Synced>(op, op === "sync" ? { seen: this.#seq } : {});
-      this.#seq = seq;
-      this.onData(state);
+      const asked = early && (early.answer ?? this.#expect<Synced>({ k: "req", id: early.id, op, args: {} } as { id: string }));
+      const { data, buffers } = await (asked ?? this.ask<Synced>(op, op === "sync" ? { seen: this.#seq } : {}));
+      this.#seq = data.seq;
+      this.onData(data.state, buffers);
     } finally {
       this.#syncing = false;
     }
