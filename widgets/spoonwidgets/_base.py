@@ -189,7 +189,7 @@ class Pane(anywidget.AnyWidget):
             raise BadRequest(f"This pane cannot do {name!r}; reload the page after an update")
         return operation
 
-    async def op_hello(self) -> dict[str, Any] | Answer:
+    async def op_hello(self) -> dict[str, Any]:
         """The whole state for a new view."""
         return await self.op_sync()
 

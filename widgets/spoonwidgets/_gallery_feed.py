@@ -71,6 +71,11 @@ class Feed:
         """Until the newest ones were read, or could not be."""
         await self._ready.wait()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether somebody may have been told of what is here."""
+        return self._ready.is_set()
+
     async def read_all(self) -> None:
         """Read everything, unless that was done."""
         async with self._reading:

@@ -57,7 +57,7 @@ class GalleryPane(Pane):
 
     # -- what the page asks for --------------------------------------------------------------------------------------
 
-    async def op_hello(self) -> Answer:
+    async def op_hello(self) -> Any:  # an `Answer`, where other panes answer with JSON alone
         """The state, and in `faces` whose thumbnails go along: those of the newest, which are seen first."""
         if self._feed.complete:
             self._feed.read_again()
@@ -181,7 +181,8 @@ class GalleryPane(Pane):
             self._files.close()
 
     def _on_change(self, id_: str) -> None:
-        self.mark(id_ or "trouble")
+        if self._feed.is_ready:  # before, nobody has been told of anything: the first answer says it all
+            self.mark(id_ or "trouble")
         if self._snapshot and (self._sheet_due is None or self._sheet_due.done()):
             self._sheet_due = self._background(self._sheet_soon())
 

@@ -49,6 +49,11 @@ def seeds(rows):
     return [int(row["seed"]) for row in rows]
 
 
+def hello(view):
+    """The state as a new page gets it, without the pictures beside it."""
+    return view.ask("hello", {})[0]["state"]
+
+
 class Heard:
     """Collects what a function is called with, in whatever thread."""
 
@@ -111,7 +116,7 @@ def test_ratings_are_kept_in_the_store(workbench, gallery):
 def test_gallery_of_given_generations_shows_those_alone(workbench, page):
     wanted = every(workbench)[2:4]
     view = page(Gallery(workbench, generations=wanted))
-    assert seeds(view.call("hello")["state"]["rows"]) == [4102, 4103]
+    assert seeds(hello(view)["rows"]) == [4102, 4103]
 
 
 def test_functions_hear_of_selection_and_reuse_even_after_one_that_fails(workbench, gallery, page):
@@ -124,7 +129,7 @@ def test_functions_hear_of_selection_and_reuse_even_after_one_that_fails(workben
         reused(generation)
 
     view = page(gallery)
-    rows = view.call("hello")["state"]["rows"]
+    rows = hello(view)["rows"]
     view.call("select", refs=[[rows[1]["id"], 0], [rows[0]["id"], 0]])
     assert [one.seed for one in picked.wait(1)[0]] == [4101, 4100]
     assert [one.seed for one in gallery.selected] == [4101, 4100]
@@ -140,7 +145,7 @@ def test_page_gets_the_newest_at_once_and_the_rest_in_pages(monkeypatch, workben
         monkeypatch.setattr(module, name, 4)
     monkeypatch.setattr(_gallery_feed, "PAGE", 5)
     view = page(Gallery(workbench, session=TITLE))
-    rows = view.call("hello")["state"]["rows"]
+    rows = hello(view)["rows"]
     assert seeds(rows) == [4100, 4101, 4102, 4103]
     assert set(rows[0]["outputs"][0]) == {"kind", "width", "height", "rating", "size", "thumb", "file"}
     more = True
@@ -152,7 +157,7 @@ def test_page_gets_the_newest_at_once_and_the_rest_in_pages(monkeypatch, workben
 
 def test_thumbnails_come_in_one_message_and_only_of_this_gallery(workbench, gallery, page):
     view = page(gallery)
-    rows = view.call("hello")["state"]["rows"]
+    rows = hello(view)["rows"]
     view._count += 1
     gallery._receive(
         gallery, {"k": "req", "id": view._count, "op": "faces", "args": {"refs": [[row["id"], 0] for row in rows]}}, []
@@ -166,6 +171,29 @@ def test_thumbnails_come_in_one_message_and_only_of_this_gallery(workbench, gall
     assert "is not in this gallery" in view.refused("original", id="nobody", index=0, offset=0)
 
 
+def test_first_answer_brings_the_thumbnails_that_are_seen_first(monkeypatch, workbench, page):
+    monkeypatch.setattr(_gallery_pane, "FIRST_FACES", 3)
+    monkeypatch.setattr(_gallery_files, "PATIENCE_S", DEADLINE_S)
+    shown = Gallery(workbench, session=TITLE)
+    view = page(shown)
+    told, thumbs = view.ask("hello", {})
+    assert told["state"]["faces"] == [(row["id"], 0) for row in told["state"]["rows"][:3]]
+    assert [Image.open(io.BytesIO(thumb)).format for thumb in thumbs] == ["WEBP"] * 3
+    assert view.events == []  # what the first answer says is not told before it, too
+    shown.sort = "oldest"  # then others are seen first
+    assert view.ask("hello", {})[1] == []
+
+
+async def test_two_views_may_wait_for_the_same_thumbnail(workbench, gallery):
+    path = every(workbench)[0].outputs[0].thumbnail
+
+    async def both():
+        return await asyncio.gather(gallery._files.thumbs([path]), gallery._files.thumbs([path]))
+
+    one, other = await asyncio.wrap_future(workbench.start(both()))
+    assert one == other and one[path]
+
+
 def test_large_original_comes_in_pieces(monkeypatch, workbench, data, gallery, page):
     assert _gallery_files.PIECE_BYTES < 9_000_000  # a message above about 10 MB ends the kernel's websocket
     monkeypatch.setattr(_gallery_files, "PIECE_BYTES", 1_000)
@@ -176,7 +204,7 @@ def test_large_original_comes_in_pieces(monkeypatch, workbench, data, gallery, p
     path.unlink()  # a link to a file of others
     path.write_bytes(content)
     view = page(gallery)
-    view.call("hello")
+    hello(view)
     pieces = [view.call("original", id=newest.id, index=0, offset=offset) for offset in (0, 1_000, 2_000)]
     assert [len(piece) for piece in pieces] == [1_000, 1_000, 500]
     assert b"".join(pieces) == content
@@ -185,14 +213,14 @@ def test_large_original_comes_in_pieces(monkeypatch, workbench, data, gallery, p
 
 def test_details_and_workflow_of_one(workbench, gallery, page):
     view = page(gallery)
-    row = view.call("hello")["state"]["rows"][0]
+    row = hello(view)["rows"][0]
     assert view.call("details", id=row["id"])["prompt_text"].startswith("lighthouse")
     assert '"EmptyImage"' in view.call("workflow", id=row["id"])["json"]
 
 
 def test_deleting_takes_the_row_and_its_place_in_the_selection(workbench, gallery, page):
     view = page(gallery)
-    rows = view.call("hello")["state"]["rows"]
+    rows = hello(view)["rows"]
     view.call("select", refs=[[row["id"], 0] for row in rows[:2]])
     view.call("delete", ids=[rows[0]["id"]])
     view.until(lambda: any(rows[0]["id"] in event["data"]["gone"] for event in view.events))
@@ -203,7 +231,7 @@ def test_deleting_takes_the_row_and_its_place_in_the_selection(workbench, galler
 def test_what_nobody_told_of_is_found_by_looking(monkeypatch, workbench, page):
     monkeypatch.setattr(_gallery_feed, "IDLE_LOOK_S", 0.02)
     view = page(Gallery(workbench, session=TITLE))
-    rows = view.call("hello")["state"]["rows"]
+    rows = hello(view)["rows"]
     workbench.generations.rate(rows[0]["id"], rating=2).result(DEADLINE_S)  # no event tells of ratings
     view.until(
         lambda: any(row["outputs"][0].get("rating") == 2 for event in view.events for row in event["data"]["rows"])
@@ -229,7 +257,7 @@ def _follow_a_run(data, sim, page):
         flow = workbench.workflows.create(name="w", profile_id=session.profile_id, workflow_json=comfy_graphs.graph())
         gallery = Gallery(workbench, session=TITLE)
         view = page(gallery)
-        view.call("hello")
+        hello(view)
         asked = {"prompt_text": "a fox", "workflow_id": flow.result(DEADLINE_S).id, "parameters": {"seed": 2**64 - 1}}
         made = workbench.sessions.generate(session.id, **asked).result(DEADLINE_S)
         view.until(lambda: any(row["status"] == "complete" for row in told(view, made.id)))

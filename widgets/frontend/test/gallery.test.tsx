@@ -68,6 +68,34 @@ test("thumbnails are asked for in one batch, and only once", async () => {
   expect(asked("faces")[1].args.refs).toEqual([refs[1]]); // the one that was not ready
 });
 
+test("thumbnails that come with the first answer are shown at once and not asked for", async () => {
+  const state = { whole: true, title: "Lighthouse", trouble: null, rows: rows(3), gone: [], faces: [["g3", 0], ["g2", 0]] };
+  kernel.say({ k: "res", id: asked("hello")[0].id, data: { seq: 0, state } }, [bytes(), bytes()]);
+  await vi.waitFor(() => expect(tiles().map((tile) => !!tile.querySelector("img"))).toEqual([true, true, false]));
+  await vi.waitFor(() => expect(asked("faces").map(({ args }) => args.refs)).toEqual([[["g1", 0]]]));
+});
+
+test("while batches are on their way what is wanted gathers, and what has gone out of view is left out", async () => {
+  const before = box.height;
+  box.height = 100;
+  await show(rows(300));
+  const scroll = async (top: number): Promise<void> => {
+    const first = tiles()[0]!.dataset.key;
+    list().scrollTop = top;
+    list().dispatchEvent(new Event("scroll"));
+    await vi.waitFor(() => expect(tiles()[0]!.dataset.key).not.toBe(first));
+    await new Promise(requestAnimationFrame);
+  };
+  await vi.waitFor(() => expect(asked("faces")).toHaveLength(1));
+  for (const top of [1_000, 2_000, 3_000]) await scroll(top);
+  expect(asked("faces")).toHaveLength(2);
+  const inView = tiles().map((tile) => tile.dataset.key!.split(":")[0]);
+  kernel.say({ k: "res", id: asked("faces")[0].id, data: asked("faces")[0].args.refs.map(() => ({ gone: true })) });
+  await vi.waitFor(() => expect(asked("faces")).toHaveLength(3));
+  expect(asked("faces")[2].args.refs.map(([id]: [string]) => id)).toEqual(inView);
+  box.height = before;
+});
+
 test("a running generation shows its preview, then its picture, in the same place", async () => {
   await show(rows(4));
   kernel.event(1, { whole: false, title: "", trouble: null, gone: [], rows: [row(9, { status: "running", started: true, progress: 0.5, outputs: [] })] });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Rpc } from "../src/core/rpc";
 import { FakeModel } from "./fake";
 
@@ -161,4 +161,41 @@ test("a hint is handed on at once, without a number", async () => {
   await connect();
   kernel.say({ k: "hint", data: { of: "run" } }, [new DataView(new ArrayBuffer(1))]);
   expect(hints).toEqual([[{ of: "run" }, 1]]);
+});
+
+describe("a hello that the pane's frame has said", () => {
+  const later = (): Rpc => (rpc = new Rpc(kernel.model, (data, buffers) => heard.push([data, buffers.length])));
+
+  test("is not said again by the pane, which hears its answer", async () => {
+    const frame = rpc;
+    const early = frame.greet();
+    const started = later().start(early);
+    frame.dispose();
+    kernel.say({ k: "res", id: early.id, data: { seq: 3, state: "first" } }, [new DataView(new ArrayBuffer(1))]);
+    await started;
+    expect(heard).toEqual([["first", 1]]);
+    expect(kernel.sent.map(({ op }) => op)).toEqual(["hello"]);
+  });
+
+  test("is sent again under its id when no answer comes", () => {
+    const early = rpc.greet();
+    rpc.dispose();
+    void later().start(early);
+    vi.advanceTimersByTime(2_000);
+    expect(kernel.sent.map(({ op, id }) => [op, id])).toEqual([["hello", early.id], ["hello", early.id]]);
+  });
+
+  test("may be answered before the pane is there, which then asks for what it missed", async () => {
+    const early = rpc.greet();
+    kernel.answer({ seq: 3, state: "first" });
+    await Promise.resolve();
+    rpc.dispose();
+    kernel.event(4, "past everybody");
+    await later().start(early);
+    expect(heard).toEqual([["first", 0]]);
+    kernel.answer({ seq: 4 }); // of `alive`
+    await vi.waitFor(() => expect(kernel.sent.at(-1).op).toBe("sync"));
+    kernel.answer({ seq: 4, state: "second" });
+    await vi.waitFor(() => expect(heard.at(-1)).toEqual(["second", 0]));
+  });
 });

@@ -18,13 +18,20 @@ interface Told {
   error?: string;
 }
 
+/** Of every thumbnail. */
+const TYPE = "image/webp";
 const NONE: Face = { url: "" };
 export const KEPT = 400;
 export const BATCH = 60;
+/** Batches at a time. Each costs the page and the kernel a few messages; one may wait for a slow file. */
+const AT_ONCE = 2;
+/** As many arguments as any browser's functions take. */
+const PIECE = 8_192;
 
 /**
- * Thumbnails by key, asked for in batches once a frame, for the tiles that are in view at that moment. The last `KEPT`
- * are kept; older ones are given back to the browser.
+ * Thumbnails by key, asked for in batches, two at a time, for the tiles that are in view at that moment. The last
+ * `KEPT` are kept. Their addresses are `data:`: a `blob:` costs the page two calls of the browser's other process, 2 ms
+ * for each picture, and has to be given back.
  */
 export class Faces {
   #faces = new Map<string, Signal<Face>>();
@@ -33,6 +40,8 @@ export class Faces {
   /** What they show is of an earlier state. */
   #stale = new Set<string>();
   #frame = 0;
+  /** Batches on their way. */
+  #asking = 0;
   #gone = false;
 
   constructor(
@@ -58,19 +67,24 @@ export class Faces {
     if (isWorthAsking(item)) this.#want(item);
   }
 
+  /** A thumbnail that came unasked. */
+  put(key: string, bytes: DataView): void {
+    const face = { url: addressOf(bytes, TYPE) };
+    const known = this.#faces.get(key);
+    if (known) known.value = face;
+    else this.#faces.set(key, signal(face));
+  }
+
   /** A picture that is still being made; the last one stays until it is replaced. */
   preview(key: string, type: string, bytes: DataView): void {
     const face = this.#faces.get(key);
     if (!face) return;
-    const old = face.peek().url;
-    face.value = { url: URL.createObjectURL(new Blob([bytes as DataView<ArrayBuffer>], { type })) };
-    if (old) setTimeout(() => URL.revokeObjectURL(old), 1000); // not before the new one is decoded
+    face.value = { url: addressOf(bytes, type) };
   }
 
   dispose(): void {
     this.#gone = true;
     cancelAnimationFrame(this.#frame);
-    this.#faces.forEach(release);
     this.#faces.clear();
   }
 
@@ -80,7 +94,11 @@ export class Faces {
 
   #want(item: Item): void {
     this.#wanted.set(item.key, item);
-    if (!this.#frame) this.#frame = requestAnimationFrame(() => void this.#ask());
+    this.#askSoon();
+  }
+
+  #askSoon(): void {
+    if (!this.#frame && this.#asking < AT_ONCE && !this.#gone) this.#frame = requestAnimationFrame(() => void this.#ask());
   }
 
   async #ask(): Promise<void> {
@@ -91,8 +109,8 @@ export class Faces {
       this.#asked.add(key);
     }
     for (const key of [...this.#wanted.keys()]) if (!this.inView(key)) this.#wanted.delete(key);
-    if (this.#wanted.size > 0) this.#frame = requestAnimationFrame(() => void this.#ask());
     if (items.length === 0) return;
+    this.#asking++;
     try {
       const refs = items.map(({ row, index }) => [row.id, index]);
       const { data, buffers } = await this.rpc.ask<Told[]>("faces", { refs });
@@ -100,6 +118,8 @@ export class Faces {
     } catch {
       for (const { key } of items) this.#asked.delete(key); // deleted in this moment, or the pane is: a look asks again
     }
+    this.#asking--;
+    if (this.#wanted.size > 0) this.#askSoon();
   }
 
   #take(item: Item, told: Told, buffers: DataView[]): void {
@@ -112,18 +132,13 @@ export class Faces {
     }
     this.#stale.delete(item.key);
     if (told.thumb === undefined) face.value = { url: "", gone: told.gone ?? false, error: told.error ?? "" };
-    else {
-      release(face);
-      const bytes = buffers[told.thumb] as DataView<ArrayBuffer>;
-      face.value = { url: URL.createObjectURL(new Blob([bytes], { type: "image/webp" })) };
-    }
+    else face.value = { url: addressOf(buffers[told.thumb]!, TYPE) };
   }
 
   #forget(): void {
-    for (const [key, face] of this.#faces) {
+    for (const key of this.#faces.keys()) {
       if (this.#faces.size <= KEPT) return;
       if (this.inView(key)) continue;
-      release(face);
       this.#faces.delete(key);
     }
   }
@@ -134,8 +149,8 @@ function isWorthAsking({ row, output }: Item): boolean {
   return row.status === "failed" ? !row.error : row.status === "complete" && (output?.thumb ?? false);
 }
 
-function release(face: Signal<Face>): void {
-  const { url } = face.peek();
-  face.value = NONE;
-  if (url) URL.revokeObjectURL(url);
+function addressOf({ buffer, byteOffset, byteLength }: DataView, type: string): string {
+  let text = "";
+  for (let at = 0; at < byteLength; at += PIECE) text += String.fromCharCode(...new Uint8Array(buffer, byteOffset + at, Math.min(PIECE, byteLength - at)));
+  return `data:${type};base64,${btoa(text)}`;
 }

@@ -40,7 +40,13 @@ export function Grid({ state, faces, deeds, size, drawn, open, compare }: Props)
     return `${from} ${to}`; // a text: it only tells when it differs
   });
   useMeasuredBox(box, width, height);
-  useKeptPlace(box, state, () => shape.value.columns, () => shape.value.rowHeight);
+  const keptPlace = useKeptPlace(box, state, () => shape.value.columns, () => shape.value.rowHeight);
+  useScroll(box, (at) => {
+    top.value = at;
+    keptPlace(at);
+    state.reading = at > shape.peek().rowHeight / 2;
+    if (!state.reading) state.release();
+  });
 
   const show = (place: number): void => {
     const to = scrollTo(shape.peek(), place, box.current!.scrollTop, height.peek() - PADDING);
@@ -89,7 +95,7 @@ export function Grid({ state, faces, deeds, size, drawn, open, compare }: Props)
     if (!item) return [];
     drawn.add(item.key);
     const { columns, rowHeight, tile } = shape.value;
-    const style = `width:${tile}px;transform:translate(${(place % columns) * (tile + GAP)}px,${Math.floor(place / columns) * rowHeight}px)`;
+    const style = `width:${tile}px;height:${rowHeight - GAP}px;left:${(place % columns) * (tile + GAP)}px;top:${Math.floor(place / columns) * rowHeight}px`;
     const props = { item, faces, state, names: state.differs.value, room: SIZES[size][1], place, count: items.length, style };
     return <Tile key={item.key} {...props} chosen={state.selection.value.has(item.key)} at={place === at} />;
   });
@@ -103,11 +109,6 @@ export function Grid({ state, faces, deeds, size, drawn, open, compare }: Props)
       aria-multiselectable
       aria-activedescendant={at >= 0 ? optionId(state.at.value) : undefined}
       tabindex={0}
-      onScroll={() => {
-        top.value = box.current!.scrollTop;
-        state.reading = top.peek() > shape.peek().rowHeight / 2;
-        if (!state.reading) state.release();
-      }}
       onFocus={() => {
         if (state.place(state.at.peek()) < 0 && items[from]) state.moveTo(items[from]!.key);
       }}
@@ -143,8 +144,26 @@ function useMeasuredBox(box: { current: HTMLDivElement | null }, width: { value:
   }, []);
 }
 
+/** Hears where the box was scrolled to: once a frame, before anything is drawn, and with nothing laid out anew for it. */
+function useScroll(box: { current: HTMLDivElement | null }, moved: (top: number) => void): void {
+  useLayoutEffect(() => {
+    const element = box.current!;
+    let frame = 0;
+    const look = (): void => {
+      frame = 0;
+      moved(element.scrollTop);
+    };
+    const onScroll = (): void => void (frame ||= requestAnimationFrame(look));
+    element.addEventListener("scroll", onScroll, { passive: true });
+    return () => {
+      cancelAnimationFrame(frame);
+      element.removeEventListener("scroll", onScroll);
+    };
+  }, []);
+}
+
 /** With other columns the tile that was at the top stays there; with another filter or order the reader starts anew. */
-function useKeptPlace(box: { current: HTMLDivElement | null }, state: GalleryState, columns: () => number, rowHeight: () => number): void {
+function useKeptPlace(box: { current: HTMLDivElement | null }, state: GalleryState, columns: () => number, rowHeight: () => number): (top: number) => void {
   const first = useRef({ place: 0, columns: 0, asked: "" });
   useSignalEffect(() => {
     const now = columns();
@@ -159,14 +178,9 @@ function useKeptPlace(box: { current: HTMLDivElement | null }, state: GallerySta
     }
     first.current = { ...before, columns: now, asked };
   });
-  useLayoutEffect(() => {
-    const element = box.current!;
-    const note = (): void => {
-      first.current.place = Math.round(element.scrollTop / rowHeight()) * first.current.columns;
-    };
-    element.addEventListener("scroll", note, { passive: true });
-    return () => element.removeEventListener("scroll", note);
-  }, []);
+  return (top) => {
+    first.current.place = Math.round(top / rowHeight()) * first.current.columns;
+  };
 }
 
 interface KeyContext {

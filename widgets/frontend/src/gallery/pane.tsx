@@ -1,7 +1,7 @@
 import type { AnyModel, RenderProps } from "@anywidget/types";
 import { effect, signal, type Signal } from "@preact/signals";
 import { besideSnapshot, mount } from "../core/mount";
-import { Rpc } from "../core/rpc";
+import { Rpc, type Early } from "../core/rpc";
 import { Deeds } from "./deeds";
 import { Faces } from "./faces";
 import type { Size } from "./grid";
@@ -14,12 +14,13 @@ import paneStyles from "../styles/pane.css";
 import tokens from "../styles/tokens.css";
 
 export default {
-  render({ model, el }: RenderProps) {
+  render({ model, el }: RenderProps, early?: Early) {
     const state = new GalleryState();
     const drawn = new Set<string>();
     const strip = new Set<string>();
-    const rpc: Rpc = new Rpc(model, (data) => {
+    const rpc: Rpc = new Rpc(model, (data, buffers) => {
       const told = data as GalleryData;
+      told.faces?.forEach(([id, index], place) => faces.put(`${id}:${index}`, buffers[place]!));
       state.take(told);
       if (told.whole) void loader.load(told.rows).catch(() => {}); // the next whole state tries again
     });
@@ -44,7 +45,7 @@ export default {
       <GalleryView tools={tools} drawn={drawn} height={model.get("height")} bare={!!model.get("bare")} size={size} />
     ));
     const release = besideSnapshot(model, rpc, el);
-    void rpc.start();
+    void rpc.start(early);
     return () => {
       release();
       loader.stop();

@@ -14,6 +14,8 @@ export interface GalleryData {
   rows: RowData[];
   gone: string[];
   selection?: Ref[];
+  /** Whose thumbnails came along, in this order. */
+  faces?: Ref[];
 }
 
 export interface Counts {

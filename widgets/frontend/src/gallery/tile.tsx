@@ -67,9 +67,7 @@ export function Tile({ item, faces, state, names, room, chosen, at, place, count
             <Icon name="close" />
           </span>
         ) : (
-          <span class="tick" data-do="tick" title="Select (Space)">
-            <Icon name="done" />
-          </span>
+          <span class="tick" data-do="tick" title="Select (Space)" />
         )}
       </div>
       <div class="cap">
