@@ -20,6 +20,7 @@ export default {
     const strip = new Set<string>();
     const rpc: Rpc = new Rpc(model, (data) => {
       const told = data as GalleryData;
+      if (told.renewed) state.keepOnly(new Set(told.rows.map(({ id }) => id))); // Python shows other ones now
       state.take(told);
       if (told.whole) void loader.load(told.rows).catch(() => {}); // the next whole state tries again
     });
