@@ -1,9 +1,9 @@
 """What a query's page asks for: statements, windows of rows, charts, thumbnails, files; and what it is told."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -176,6 +176,8 @@ class QueryPane(Pane):
         if result.row_count == 0:
             return
         first = await self._inner.database.query(first_statement(view, result.types), parameters=view.parameters)
+        self._summary = summaries(result.types, first, None) | {"number": self._asking.number}
+        self.mark("summary")
         second_sql = second_statement(view, result.types, first.rows[0])
         second = await self._inner.database.query(second_sql, parameters=view.parameters) if second_sql else None
         self._summary = summaries(result.types, first, second) | {"number": self._asking.number}
@@ -252,8 +254,9 @@ class QueryPane(Pane):
 
     def close(self) -> None:
         """Take the pane away; what runs is stopped."""
-        if self._faces:
-            self._ending: Future[None] = self._workbench.start(self._end())
+        with contextlib.suppress(SpoonError):  # a closed workbench has ended its work by itself
+            if self._faces:
+                self._workbench.start(self._end())
         super().close()
 
     async def _end(self) -> None:

@@ -58,8 +58,7 @@ def second_statement(view: View, types: list[str], facts: dict[str, Any]) -> str
         if kind in ("number", "time") and low is not None and high is not None and low < high:
             bins, first, width = _bins(type_, low, high)
             which = f"least({bins - 1}, floor(({number_of(name, kind)} - {first!r}) / {width!r}))"
-            counts = (f"count(*) FILTER (WHERE {which} = {bin_})" for bin_ in range(bins))
-            parts.append(f"[{', '.join(counts)}] AS h{place}")
+            parts.append(f"histogram(CAST({which} AS INTEGER)) AS h{place}")
         elif kind == "name" and 0 < (facts.get(f"d{place}") or 0) <= FEW:
             parts.append(f"histogram(left(CAST({name} AS VARCHAR), 80)) AS h{place}")
     if not parts:
@@ -77,11 +76,12 @@ def _bins(type_: str, low: float, high: float) -> tuple[int, float, float]:
 def summaries(types: list[str], first: QueryResult, second: QueryResult | None) -> dict[str, Any]:
     """For the page: `total` rows, and each column's facts by its place."""
     facts = first.rows[0] | (second.rows[0] if second else {})
-    columns = [_summary(place, kind_of(type_), facts) for place, type_ in enumerate(types[:COLUMNS])]
+    columns = [_summary(place, type_, facts) for place, type_ in enumerate(types[:COLUMNS])]
     return {"total": facts["n"], "columns": columns}
 
 
-def _summary(place: int, kind: str, facts: dict[str, Any]) -> dict[str, Any]:
+def _summary(place: int, type_: str, facts: dict[str, Any]) -> dict[str, Any]:
+    kind = kind_of(type_)
     told: dict[str, Any] = {"kind": kind, "nulls": facts["n"] - facts[f"n{place}"]}
     if kind == "other":
         return told
@@ -89,8 +89,9 @@ def _summary(place: int, kind: str, facts: dict[str, Any]) -> dict[str, Any]:
     if kind in ("number", "time"):
         told |= {"min": facts[f"min{place}"], "max": facts[f"max{place}"]}
     bars = facts.get(f"h{place}")
-    if isinstance(bars, list):
-        told["bars"] = [int(count) for count in bars]
+    if isinstance(bars, dict) and kind in ("number", "time"):
+        bins, _, _ = _bins(type_, facts[f"lo{place}"], facts[f"hi{place}"])
+        told["bars"] = [int(bars.get(str(bin_), 0)) for bin_ in range(bins)]
     elif isinstance(bars, dict):
         often = sorted(bars.items(), key=lambda one: (-int(one[1]), one[0]))
         told |= {"distinct": len(often), "often": [[name, int(count)] for name, count in often[:SHOWN]]}

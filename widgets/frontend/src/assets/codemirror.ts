@@ -4,7 +4,7 @@ import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { PostgreSQL, sql } from "@codemirror/lang-sql";
 import { bracketMatching, HighlightStyle, syntaxHighlighting } from "@codemirror/language";
 import { EditorState, Prec, StateEffect, StateField } from "@codemirror/state";
-import { Decoration, drawSelection, EditorView, keymap, lineNumbers, placeholder, type DecorationSet } from "@codemirror/view";
+import { Decoration, drawSelection, EditorView, keymap, lineNumbers, placeholder, tooltips, type DecorationSet } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 
 export interface Editor {
@@ -21,6 +21,8 @@ export interface Editor {
 export interface EditorOptions {
   parent: HTMLElement;
   root: ShadowRoot;
+  /** Where completions are drawn; the editor itself may be too low for them. */
+  over?: HTMLElement;
   text: string;
   label: string;
   hint: string;
@@ -76,7 +78,7 @@ const colours = HighlightStyle.define([
   { tag: [tags.typeName, tags.standard(tags.name)], color: "var(--spoon-code-name)" },
 ]);
 
-export function mountEditor({ parent, root, text, label, hint, onChange, onRun, complete }: EditorOptions): Editor {
+export function mountEditor({ parent, root, over, text, label, hint, onChange, onRun, complete }: EditorOptions): Editor {
   const run = (): boolean => {
     onRun();
     return true;
@@ -95,6 +97,7 @@ export function mountEditor({ parent, root, text, label, hint, onChange, onRun, 
         closeBrackets(),
         autocompletion({ icons: false }),
         mistakes,
+        over ? tooltips({ parent: over, position: "absolute" }) : [],
         syntaxHighlighting(colours),
         sql({ dialect: PostgreSQL }),
         complete ? PostgreSQL.language.data.of({ autocomplete: source(complete) }) : [],

@@ -1,13 +1,13 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { isNumber } from "./cells";
+import { isNumber, isTime } from "./cells";
 import { numberLabel, place, ticks, timeLabel, timeTicks } from "./scale";
 import type { ChartWish, Drawing, QueryState } from "./state";
 
 const HOW = { count: "number of rows", mean: "mean", median: "median", sum: "sum", min: "smallest", max: "largest" };
 const LEFT = 56;
 const RIGHT = 16;
-const TOP = 16;
+const TOP = 28;
 const BOTTOM = 40;
 const LABEL_PX = 96;
 const MOST_NAMES = 60;
@@ -47,7 +47,7 @@ function Choice({ name, value, options, choose }: { name: string; value: string;
   return (
     <label>
       {name}
-      <select value={value} onChange={(event) => choose(event.currentTarget.value)}>
+      <select aria-label={name} value={value} onChange={(event) => choose(event.currentTarget.value)}>
         {Object.entries(options).map(([one, words]) => (
           <option value={one} selected={one === value}>
             {words}
@@ -63,8 +63,10 @@ const same = (names: readonly string[]): Record<string, string> => Object.fromEn
 /** A wish in which every column is one of the result; what fits is kept. */
 export function complete(wish: Partial<ChartWish>, fields: readonly string[], types: readonly string[]): ChartWish {
   const numbers = fields.filter((_, column) => isNumber(types[column] ?? ""));
-  const x = fields.includes(wish.x ?? "") ? wish.x! : (fields.find((name) => !name.endsWith("id") && !numbers.includes(name)) ?? fields[0] ?? "");
-  const y = numbers.includes(wish.y ?? "") ? wish.y! : (numbers.find((name) => name !== x) ?? numbers[0] ?? "");
+  const groups = fields.filter((_, column) => types[column] === "VARCHAR" || isTime(types[column] ?? ""));
+  const amounts = numbers.filter((name) => name !== "seed");
+  const x = fields.includes(wish.x ?? "") ? wish.x! : (groups[0] ?? numbers[0] ?? fields[0] ?? "");
+  const y = numbers.includes(wish.y ?? "") ? wish.y! : (amounts.find((name) => name !== x) ?? numbers[0] ?? "");
   const how = wish.how && wish.how in HOW ? wish.how : y ? "mean" : "count";
   return { draw: wish.draw ?? "bar", x, y, how, by: fields.includes(wish.by ?? "") ? wish.by! : "" };
 }
@@ -108,9 +110,9 @@ function Draw({ drawing }: { drawing: Drawing }) {
           </svg>
         )}
       </div>
-      {(drawing.left_out || drawing.sampled) && (
+      {(!!drawing.left_out || drawing.sampled) && (
         <p class="tiny quiet-text left-out">
-          {drawing.sampled ? "A sample of the rows is drawn." : `${drawing.left_out!.toLocaleString("en")} more are not drawn; a filter chooses among them.`}
+          {draw === "scatter" && drawing.sampled ? "A sample of the rows is drawn." : `${drawing.sampled ? "More" : `${drawing.left_out!.toLocaleString("en")} more`} are not drawn; a filter chooses among them.`}
         </p>
       )}
     </>
@@ -163,7 +165,7 @@ function Plot({ drawing, width, height, isName }: { drawing: Drawing; width: num
       <text x={(LEFT + right) / 2} y={height - 6} text-anchor="middle">
         {cut(xName ?? "", LABEL_PX)}
       </text>
-      <text x={4} y={11}>
+      <text x={4} y={12}>
         {cut(yName ?? "", LABEL_PX)}
       </text>
       {series.map(({ name, points }, number) => (

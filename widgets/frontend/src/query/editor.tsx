@@ -32,6 +32,7 @@ export function Editor({ state, desk, run }: { state: QueryState; desk: Desk; ru
         written.current = mountEditor({
           parent: box.current,
           root,
+          over: box.current.closest<HTMLElement>(".pane")!,
           text: state.sql.peek(),
           label: "SQL",
           hint: HINT,

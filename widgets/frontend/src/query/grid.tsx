@@ -45,7 +45,8 @@ export function Grid({ state, faces }: { state: QueryState; faces: CellFaces }) 
   const [row, column] = state.at.value;
 
   const look = (): void => {
-    const { scrollTop, scrollLeft, clientWidth, clientHeight } = box.current!;
+    if (!box.current) return; // its last scroll may be told when it is gone
+    const { scrollTop, scrollLeft, clientWidth, clientHeight } = box.current;
     const now = view.peek();
     if (now.top !== scrollTop || now.left !== scrollLeft || now.width !== clientWidth || now.height !== clientHeight)
       view.value = { top: scrollTop, left: scrollLeft, width: clientWidth, height: clientHeight };
@@ -64,16 +65,19 @@ export function Grid({ state, faces }: { state: QueryState; faces: CellFaces }) 
     scrollTo(box.current, row, rowPx, headPx, at[column] ?? 0, at[column + 1] ?? 0);
   });
 
-  const sort = (place: number, more: boolean): void => state.arrange(sorted(run.sort ?? [], place, more), run.where ?? "");
+  const sort = (place: number, more: boolean): void => state.arrange(sorted(state.order.peek(), place, more), state.where.peek());
   const copy = async (): Promise<void> => {
+    const [row, column] = state.at.peek();
     const rows = state.selected.peek().size;
     const text = rows > 0 ? await state.copied("tsv") : await state.whole(row, column);
     if (await copyText(text)) state.said.value = rows > 0 ? `${rows === 1 ? "1 row" : `${rows} rows`} copied` : "Cell copied";
   };
   const move = (down: number, right: number): void => {
+    const [row, column] = state.at.peek(); // keys may come faster than the view is drawn
     state.at.value = [Math.max(HEADS, Math.min(count - 1, row + down)), Math.max(0, Math.min(fields.length - 1, column + right))];
   };
   const onKeyDown = (event: KeyboardEvent): void => {
+    const [row, column] = state.at.peek();
     const page = Math.max(1, Math.floor((height - headPx) / rowPx) - 1);
     const command = event.ctrlKey || event.metaKey;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -122,8 +126,8 @@ export function Grid({ state, faces }: { state: QueryState; faces: CellFaces }) 
             <span class="sr">Row</span>
           </span>
           {shownColumns.map((place) => {
-            const order = run.sort?.findIndex(([one]) => one === place) ?? -1;
-            const largest = order >= 0 && run.sort![order]![1];
+            const order = state.order.value.findIndex(([one]) => one === place);
+            const largest = order >= 0 && state.order.value[order]![1];
             const type = types[place] ?? "";
             const isAt = row === HEADS && column === place;
             return (
@@ -147,7 +151,7 @@ export function Grid({ state, faces }: { state: QueryState; faces: CellFaces }) 
                   {order >= 0 && (
                     <span class={`order${largest ? "" : " up"}`}>
                       <Icon name="down" />
-                      {run.sort!.length > 1 && order + 1}
+                      {state.order.value.length > 1 && order + 1}
                     </span>
                   )}
                 </span>

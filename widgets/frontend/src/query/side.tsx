@@ -9,7 +9,7 @@ import { isNested, type QueryState } from "./state";
 export function Side({ state, faces, back }: { state: QueryState; faces: CellFaces; back(): void }) {
   const text = useSignal<string | null>(null);
   const [row, column] = state.at.value;
-  const { fields = [], types = [], pictures, number, sort = [], where = "" } = state.run.value;
+  const { fields = [], types = [], pictures, number } = state.run.value;
   state.filled.value;
   const cell = row < 0 ? undefined : state.cell(row, column);
   useSignalEffect(() => {
@@ -32,7 +32,7 @@ export function Side({ state, faces, back }: { state: QueryState; faces: CellFac
   if (row < 0 || cell === undefined) return null;
   const name = fields[column]!;
   const narrow = (equal: boolean): void => {
-    state.arrange(sort, joined(where, condition(name, cell === null ? null : (text.peek() ?? String(cell)), equal)));
+    state.arrange(state.order.peek(), joined(state.where.peek(), condition(name, cell === null ? null : (text.peek() ?? String(cell)), equal)));
     back();
   };
   const picture = pictures.includes(column) && typeof cell === "string" ? faces.of(cell).value : "";

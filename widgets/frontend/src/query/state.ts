@@ -114,6 +114,9 @@ export class QueryState {
   /** When the statement that runs began, on this page's clock. */
   readonly began = signal(0);
   readonly said = signal("");
+  /** The order and filter that were asked for last: the next wish is built on them, before they are answered. */
+  readonly order = signal<Sort>([]);
+  readonly where = signal("");
   readonly selected = signal<ReadonlySet<number>>(new Set());
   readonly at = signal<[row: number, column: number]>([0, 0]);
   readonly panel = signal(false);
@@ -153,6 +156,10 @@ export class QueryState {
       if (!same) this.panel.value = false;
     }
     this.run.value = run;
+    if (run.state !== "running") {
+      this.order.value = run.sort ?? [];
+      this.where.value = run.where ?? "";
+    }
     if (fresh) {
       this.filled.value++;
       if (run.number > 0) this.need(0, Math.min(WINDOW, run.count ?? 0));
@@ -215,6 +222,8 @@ export class QueryState {
 
   /** The same statement with another order and filter around it. */
   arrange(sort: Sort, where: string): void {
+    this.order.value = sort;
+    this.where.value = where;
     void this.rpc.call("view", { sort, where }).catch((error: Error) => (this.said.value = error.message));
   }
 

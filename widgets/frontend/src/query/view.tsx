@@ -128,7 +128,7 @@ function TableView({ state, faces }: { state: QueryState; faces: CellFaces }) {
         {state.run.value.where ? (
           <>
             . No row passes the filter.{" "}
-            <button type="button" class="link" onClick={() => state.arrange(state.run.peek().sort ?? [], "")}>
+            <button type="button" class="link" onClick={() => state.arrange(state.order.peek(), "")}>
               Clear the filter
             </button>
           </>
@@ -147,7 +147,7 @@ function TableView({ state, faces }: { state: QueryState; faces: CellFaces }) {
 
 function Filter({ state }: { state: QueryState }) {
   const typed = useSignal("");
-  const { where = "", sort = [], error } = state.run.value;
+  const { where = "", error } = state.run.value;
   const wrong = error?.at === "filter" ? error.message : "";
   useSignalEffect(() => {
     const { where = "", error } = state.run.value;
@@ -166,14 +166,14 @@ function Filter({ state }: { state: QueryState }) {
         aria-describedby={wrong ? "filter-wrong" : undefined}
         onInput={(event) => (typed.value = event.currentTarget.value)}
         onKeyDown={(event) => {
-          if (event.key === "Enter") state.arrange(sort, typed.peek());
+          if (event.key === "Enter") state.arrange(state.order.peek(), typed.peek());
           if (event.key === "Escape" && (typed.peek() || where)) {
             typed.value = "";
-            if (where || wrong) state.arrange(sort, "");
+            if (where || wrong) state.arrange(state.order.peek(), "");
           }
         }}
       />
-      {where && <IconButton icon="close" name="Clear the filter" onClick={() => state.arrange(sort, "")} />}
+      {where && <IconButton icon="close" name="Clear the filter" onClick={() => state.arrange(state.order.peek(), "")} />}
       {wrong && (
         <span class="filter-wrong" id="filter-wrong" role="alert">
           {wrong.split("\n")[0]}
