@@ -18,7 +18,7 @@ pane
 """
 THEMES = ["JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast"]
 SLOW = "select count(*) from range(300000) as a(x), range(300000) as b(y) where (a.x * b.y) % 7 = 3"
-EVIL = "<img src=x onerror=\"globalThis.pwned = 1\"><script>globalThis.pwned = 2</script>javascript:alert(1)"
+EVIL = '<img src=x onerror="globalThis.pwned = 1"><script>globalThis.pwned = 2</script>javascript:alert(1)'
 COUNT = 300
 
 
@@ -93,6 +93,10 @@ def test_everything_is_done_with_the_keyboard_alone(show):
     pane.grid.focus()
     pane.press("ArrowRight", "ArrowUp", "Enter", "Enter")  # the head of `seed`: smallest, then largest first
     expect(pane.grid.get_by_role("columnheader").nth(2)).to_have_attribute("aria-sort", "descending")
+    largest = pane.opened.value("max(row['seed'] for row in pane.result.rows)")
+    expect(pane.grid.locator("#cell-0-1")).to_have_text(
+        str(largest)
+    )  # the answer; a newer one takes the selection away
     pane.press("ArrowDown", "Space", "ArrowDown", "Space", "Enter")
     expect(pane.at.get_by_role("complementary", name="Cell: seed, row 2")).to_be_visible()
     pane.eventually("len(pane.selected)", 2)
@@ -149,7 +153,7 @@ def test_grid_draws_what_is_in_view_of_thousands_of_rows_and_many_columns(show):
     with pane.page.expect_download() as saved:
         pane.at.get_by_role("button", name="Export").click()
         pane.at.get_by_role("button", name="All rows as CSV").click()
-    with open(saved.value.path(), newline="") as file:
+    with saved.value.path().open(newline="") as file:
         assert sum(1 for _ in csv.reader(file)) == 12_001
 
 
@@ -168,7 +172,12 @@ def test_hostile_cells_are_text_everywhere(show):
     pane.at.get_by_role("tab", name="Chart").click()
     expect(pane.at.get_by_role("img", name="Bars")).to_be_visible()
     assert pane.page.evaluate("globalThis.pwned ?? null") is None
-    assert pane.page.evaluate("document.querySelector('[data-spoon=query]').shadowRoot.querySelectorAll('img, script').length") == 0
+    assert (
+        pane.page.evaluate(
+            "document.querySelector('[data-spoon=query]').shadowRoot.querySelectorAll('img, script').length"
+        )
+        == 0
+    )
     pane.opened.command("docmanager:save")
     saved = json.dumps(json.loads((pane.opened.lab.root / pane.opened.name).read_text())["cells"][0]["outputs"])
     assert "&lt;img src=x" in saved

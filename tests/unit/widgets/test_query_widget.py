@@ -250,10 +250,13 @@ def test_columns_are_summarised(query, page):
     view.call("hello")
     sql = (
         "SELECT i, (i % 5 + 1)::INT AS rating, 'v' || (i % 2) AS name, NULL::INT AS nothing, [i] AS list, "
-        "TIMESTAMPTZ '2026-01-01' + INTERVAL (i) HOUR AS at, 'nan'::DOUBLE AS odd, i > 3 AS flag FROM range(100) AS _(i)"
+        "TIMESTAMPTZ '2026-01-01' + INTERVAL (i) HOUR AS at, 'nan'::DOUBLE AS odd, i > 3 AS flag "
+        "FROM range(100) AS _(i)"
     )
     run(view, sql)
-    i, rating, name, nothing, list_, at, odd, flag = told(view, "summary", lambda told: told and "bars" in told["columns"][0])["columns"]
+    i, rating, name, nothing, list_, at, odd, flag = told(
+        view, "summary", lambda told: told and "bars" in told["columns"][0]
+    )["columns"]
     assert (i["min"], i["max"], sum(i["bars"]), i["nulls"]) == ("0", "99", 100, 0)
     assert rating["bars"] == [20] * 5
     assert name["often"] == [["v0", 50], ["v1", 50]]
