@@ -92,8 +92,8 @@ class Chart:
             for one in series:
                 one["points"] = [point for point in one["points"] if point[0] in kept]
             left_out = max(left_out, len(places) - len(kept))
-        y = fields[self.y] if self.y is not None else "rows"
-        told = y if self.draw == "scatter" else "rows" if self.how == "count" else f"{self.how} of {y}"
+        name = fields[self.y] if self.y is not None else "rows"
+        told = name if self.draw == "scatter" else "rows" if self.how == "count" else f"{self.how} of {name}"
         drawn = {"draw": self.draw, "kind": kind if kind in ("number", "time") else "name", "x": fields[self.x]}
         return drawn | {"y": told, "series": series, "left_out": left_out, "sampled": len(answer.rows) >= MOST_POINTS}
 
