@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from spoonwidgets.gallery import Gallery
     from spoonwidgets.params import Params
     from spoonwidgets.profiles import Profiles
+    from spoonwidgets.query import Query
     from spoonwidgets.tasks import Tasks
 
-__all__ = ["Chat", "Gallery", "Params", "Profiles", "Tasks", "WorkbenchUI", "workbench_ui"]
+__all__ = ["Chat", "Gallery", "Params", "Profiles", "Query", "Tasks", "WorkbenchUI", "workbench_ui"]
 
 _HOMES = {
     "Chat": "chat",
     "Gallery": "gallery",
     "Params": "params",
     "Profiles": "profiles",
+    "Query": "query",
     "Tasks": "tasks",
     "WorkbenchUI": "_workbench_ui",
     "workbench_ui": "_workbench_ui",

@@ -33,7 +33,7 @@ FRAME_S = 0.033
 """At most one event per pane in this time: the Jupyter server drops messages above 1,000 a second without a word."""
 KEPT_ANSWERS = 32
 """How many answers are kept for a page that did not get one and asks again."""
-ASSETS = frozenset({"markdown", "highlight", "temml", "codemirror", "gallery", "params"})
+ASSETS = frozenset({"markdown", "highlight", "temml", "codemirror", "gallery", "params", "query"})
 """Heavy parts that a page fetches when it first needs one: `static/assets/NAME.js`."""
 
 log = logging.getLogger(__name__)

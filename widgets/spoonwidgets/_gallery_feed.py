@@ -143,7 +143,7 @@ class Feed:
             await asyncio.sleep(0)
             if len(page) < PAGE or not fresh:
                 break
-        for id_ in [entry.about.id for entry in self.catalogue.newest_first() if entry.about.id not in seen]:
+        for id_ in [entry.about.id for entry in self.catalogue.every() if entry.about.id not in seen]:
             await self.read(id_)  # deleted, or made while we read
 
     async def _read_newest(self) -> None:

@@ -152,6 +152,10 @@ class GalleryPane(Pane):
         if self._on_select:
             self._background(self._tell_selection())
 
+    async def op_show_all(self) -> None:
+        """Show everything again, after `show`."""
+        await self.show_ids(None)
+
     async def op_snapshot(self) -> None:
         await self._make_sheet()
 
@@ -162,15 +166,40 @@ class GalleryPane(Pane):
         data: dict[str, Any] = {"whole": parts is None, "title": self._title}
         data["trouble"] = explain(self._feed.trouble) if self._feed.trouble else None
         changed = set(parts or ())
+        if "only" in changed:  # other rows altogether: the page begins anew
+            parts = None
+            data |= {"whole": True, "renewed": True}
+        if parts is None:
+            data["only"] = self.shown_by_sql
         if parts is None or "selection" in changed:
             data["selection"] = self._selection
         if parts is None:
             entries = [entry for entry, _ in zip(catalogue.newest_first(), range(FIRST), strict=False)]
             return data | {"rows": [entry.row() for entry in entries], "gone": []}
         ids = [part for part in changed if part not in ("selection", "trouble")]
-        found = {id_: catalogue.find(id_) for id_ in ids}
+        found = {id_: catalogue.find(id_) for id_ in ids if catalogue.shows(id_)}
         data["rows"] = [entry.row() for entry in found.values() if entry]
         return data | {"gone": [id_ for id_, entry in found.items() if entry is None]}
+
+    @property
+    def shown_by_sql(self) -> int | None:
+        """How many generations `show` left in view; None where it left all."""
+        only, catalogue = self._feed.catalogue.only, self._feed.catalogue
+        return None if only is None else sum(id_ in catalogue for id_ in only)
+
+    async def show_ids(self, ids: Iterable[str] | None) -> int:
+        """Show these alone, as far as they belong here, or with None everything; how many that are. On our loop."""
+        await self._feed.ready()
+        catalogue = self._feed.catalogue
+        only = None if ids is None else frozenset(ids)
+        if only is not None and not all(id_ in catalogue for id_ in only):
+            await self._feed.read_all()
+        if only == catalogue.only:
+            return len(catalogue) if only is None else self.shown_by_sql or 0
+        catalogue.only = only
+        self._selection = [ref for ref in self._selection if catalogue.shows(ref[0])]
+        self.mark("only")
+        return len(catalogue) if only is None else self.shown_by_sql or 0
 
     async def _follow(self) -> None:
         try:

@@ -4,6 +4,7 @@ import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from spoonkernel.types.generations import Generation, GenerationTile, Output, TileOutput
@@ -77,6 +78,8 @@ class Catalogue:
 
     _entries: dict[str, Entry] = field(default_factory=dict)
     _order: list[tuple[int, str]] = field(default_factory=list)
+    only: frozenset[str] | None = None
+    """The generations that are shown, where not all are."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -121,20 +124,29 @@ class Catalogue:
         self._order.remove((created_ms(entry.about), id_))
         return True
 
+    def every(self) -> list[Entry]:
+        """All of them, shown or not, in no order."""
+        return list(self._entries.values())
+
+    def shows(self, id_: str) -> bool:
+        return self.only is None or id_ in self.only
+
     def newest_first(self) -> Iterator[Entry]:
-        return (self._entries[id_] for _, id_ in reversed(self._order))
+        """Those that are shown."""
+        return (self._entries[id_] for _, id_ in reversed(self._order) if self.shows(id_))
 
     def older_than(self, created: int, id_: str, limit: int) -> list[Entry]:
-        """The entries made before that moment, the newest first. Nothing has to be there under `id_`."""
+        """Those shown that were made before that moment, the newest first. Nothing has to be there under `id_`."""
         end = bisect.bisect_left(self._order, (created, id_))
-        return [self._entries[one] for _, one in reversed(self._order[max(0, end - limit) : end])]
+        before = (self._order[place][1] for place in range(end - 1, -1, -1))
+        return [self._entries[one] for one in islice((one for one in before if self.shows(one)), limit)]
 
     def open_ids(self) -> list[str]:
         return [id_ for id_, entry in self._entries.items() if not entry.ended]
 
     def pictures(self) -> int:
         """How many outputs have a tile."""
-        return sum(len(entry.shown) for entry in self._entries.values())
+        return sum(len(entry.shown) for entry in self._entries.values() if self.shows(entry.about.id))
 
 
 def _take_progress(entry: Entry) -> None:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import JsonValue
+
 from spoonkernel.portal import Call
 from spoonkernel.types.generations import Generation
 from spoonwidgets._base import Workbench, esm
@@ -12,6 +14,7 @@ from spoonwidgets._gallery_feed import Wanted
 from spoonwidgets._gallery_pane import GalleryPane
 from spoonwidgets._gallery_rows import records
 from spoonwidgets._gallery_sheet import count_of
+from spoonwidgets._query_sql import ids_named, split_ids
 
 if TYPE_CHECKING:
     from spoonkernel.media.sheets import Picture
@@ -83,6 +86,26 @@ class Gallery(GalleryPane):
         ids = [one if isinstance(one, str) else one.id for one in generations]
         self._wait(self._select_ids(ids))
 
+    def show(
+        self,
+        generations: Iterable[Generation | str] | None = None,
+        *,
+        sql: str | None = None,
+        **parameters: JsonValue,
+    ) -> Call[int]:
+        """Show some of this gallery's generations alone; without arguments all of them again.
+
+        Args:
+            generations: these, as rows or ids.
+            sql: those that a statement has in its column `id`: `SELECT id FROM runs WHERE rating >= 4`. It is asked
+                once; what is made later is shown when it is asked again.
+            parameters: values for `$name` in it.
+
+        Returns:
+            A call with how many are shown.
+        """
+        return Call(self._workbench.start(self._show(generations, sql, parameters)), "gallery.show")
+
     def images(self) -> list["Picture"]:
         """The selected pictures, decoded, in the order of their selection. Sound and video are left out."""
         return self._wait(self._read_images())
@@ -124,6 +147,16 @@ class Gallery(GalleryPane):
         return function
 
     # -- the work ----------------------------------------------------------------------------------------------------
+
+    async def _show(
+        self, generations: Iterable[Generation | str] | None, sql: str | None, parameters: dict[str, JsonValue]
+    ) -> int:
+        ids = None if generations is None else [one if isinstance(one, str) else one.id for one in generations]
+        if sql is not None:
+            answer = await self._inner.database.query(ids_named(sql), parameters=parameters or None)
+            found = split_ids(answer.rows[0]["ids"])
+            ids = found if ids is None else [id_ for id_ in found if id_ in set(ids)]
+        return await self.show_ids(ids)
 
     async def _select_ids(self, ids: list[str]) -> None:
         await self._feed.ready()

@@ -1,10 +1,10 @@
 /** The SQL editor. Fetched when a pane shows one; a text area stands in its place until then. */
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
+import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, type CompletionContext, type CompletionResult } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
-import { PostgreSQL, schemaCompletionSource, sql, type SQLNamespace } from "@codemirror/lang-sql";
+import { PostgreSQL, sql } from "@codemirror/lang-sql";
 import { bracketMatching, HighlightStyle, syntaxHighlighting } from "@codemirror/language";
-import { Compartment, EditorState, Prec } from "@codemirror/state";
-import { drawSelection, EditorView, keymap, lineNumbers, placeholder } from "@codemirror/view";
+import { EditorState, Prec, StateEffect, StateField } from "@codemirror/state";
+import { Decoration, drawSelection, EditorView, keymap, lineNumbers, placeholder, tooltips, type DecorationSet } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 
 export interface Editor {
@@ -12,7 +12,8 @@ export interface Editor {
   setText(text: string): void;
   /** Put text where the cursor is. */
   insert(text: string): void;
-  setSchema(schema: SQLNamespace): void;
+  /** Underline what is wrong, until the text changes; the cursor goes there. Null takes the line away. */
+  mark(place: { from: number; to: number } | null): void;
   focus(): void;
   destroy(): void;
 }
@@ -20,12 +21,52 @@ export interface Editor {
 export interface EditorOptions {
   parent: HTMLElement;
   root: ShadowRoot;
+  /** Where completions are drawn; the editor itself may be too low for them. */
+  over?: HTMLElement;
   text: string;
   label: string;
   hint: string;
   onChange(text: string): void;
   /** Shift Enter or Ctrl Enter. */
   onRun(): void;
+  /** What may stand at the end of `before`, the part of the statement in front of the cursor. */
+  complete?(statement: string, before: string): Completable[];
+}
+
+export interface Completable {
+  label: string;
+  detail: string;
+  info: string;
+  kind: string;
+}
+
+const mistake = StateEffect.define<{ from: number; to: number } | null>();
+const mistakes = StateField.define<DecorationSet>({
+  create: () => Decoration.none,
+  update(shown, transaction) {
+    for (const effect of transaction.effects)
+      if (effect.is(mistake)) return effect.value ? Decoration.set([wavy.range(effect.value.from, effect.value.to)]) : Decoration.none;
+    return transaction.docChanged ? Decoration.none : shown;
+  },
+  provide: (field) => EditorView.decorations.from(field),
+});
+const wavy = Decoration.mark({ class: "oops" });
+
+/** Completion from what the pane knows of the tables, beside the keywords of the language. */
+function source(complete: NonNullable<EditorOptions["complete"]>) {
+  return (context: CompletionContext): CompletionResult | null => {
+    const word = context.matchBefore(/\w*/);
+    const before = context.state.sliceDoc(0, context.pos);
+    if (!word || (word.from === word.to && !context.explicit && !before.endsWith("."))) return null;
+    const options = complete(context.state.doc.toString(), before).map(({ label, detail, info, kind }, place) => ({
+      label,
+      detail,
+      info: info || undefined,
+      type: kind === "table" ? "class" : "property",
+      boost: kind === "column" ? 50 - Math.min(50, place) : 1,
+    }));
+    return options.length > 0 ? { from: word.from, options, validFor: /^\w*$/ } : null;
+  };
 }
 
 /** Colours are the pane's own variables, so every theme fits. */
@@ -37,8 +78,7 @@ const colours = HighlightStyle.define([
   { tag: [tags.typeName, tags.standard(tags.name)], color: "var(--spoon-code-name)" },
 ]);
 
-export function mountEditor({ parent, root, text, label, hint, onChange, onRun }: EditorOptions): Editor {
-  const language = new Compartment();
+export function mountEditor({ parent, root, over, text, label, hint, onChange, onRun, complete }: EditorOptions): Editor {
   const run = (): boolean => {
     onRun();
     return true;
@@ -55,9 +95,12 @@ export function mountEditor({ parent, root, text, label, hint, onChange, onRun }
         drawSelection(),
         bracketMatching(),
         closeBrackets(),
-        autocompletion(),
+        autocompletion({ icons: false }),
+        mistakes,
+        over ? tooltips({ parent: over, position: "absolute" }) : [],
         syntaxHighlighting(colours),
-        language.of(sql({ dialect: PostgreSQL, upperCaseKeywords: true })),
+        sql({ dialect: PostgreSQL }),
+        complete ? PostgreSQL.language.data.of({ autocomplete: source(complete) }) : [],
         keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap]),
         placeholder(hint),
         EditorView.lineWrapping,
@@ -72,13 +115,12 @@ export function mountEditor({ parent, root, text, label, hint, onChange, onRun }
     text: () => view.state.doc.toString(),
     setText: (next) => view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: next } }),
     insert: (piece) => view.dispatch(view.state.replaceSelection(piece)),
-    setSchema: (schema) =>
-      view.dispatch({
-        effects: language.reconfigure([
-          sql({ dialect: PostgreSQL, upperCaseKeywords: true }),
-          PostgreSQL.language.data.of({ autocomplete: schemaCompletionSource({ dialect: PostgreSQL, schema }) }),
-        ]),
-      }),
+    mark: (place) => {
+      const length = view.state.doc.length;
+      const to = Math.min(length, place?.to ?? 0);
+      const shown = place && to > place.from ? { from: place.from, to } : null;
+      view.dispatch({ effects: mistake.of(shown), ...(shown && { selection: { anchor: shown.from }, scrollIntoView: true }) });
+    },
     focus: () => view.focus(),
     destroy: () => view.destroy(),
   };

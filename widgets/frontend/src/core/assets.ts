@@ -8,6 +8,7 @@ export interface Assets {
   codemirror: typeof import("../assets/codemirror");
   gallery: typeof import("../assets/gallery");
   params: typeof import("../assets/params");
+  query: typeof import("../assets/query");
 }
 
 const page = globalThis as typeof globalThis & { spoonAssets?: Map<string, Promise<unknown>> };

@@ -41,6 +41,8 @@ export const ICONS = {
   filter: '<path d="M2.5 4.2h11M4.6 8h6.8M6.6 11.8h2.8"/>',
   snapshot: '<path d="M2.5 4.8h2.6L6.2 3h3.6l1.1 1.8h2.6v8h-11Z"/><circle cx="8" cy="8.6" r="2.3"/>',
   missing: '<path d="M3 3h10v10H3Z" stroke-dasharray="2 2"/>',
+  table: '<path d="M2.5 3h11v10h-11ZM2.5 6.4h11M2.5 9.7h11M6.3 3v10"/>',
+  chart: '<path d="M2.8 2.6V13h10.8"/><path d="m5 10 2.4-3.2 2.4 1.8 3-4.4"/>',
 } as const;
 
 export type IconName = keyof typeof ICONS;

@@ -21,6 +21,7 @@ export default {
     const rpc: Rpc = new Rpc(model, (data, buffers) => {
       const told = data as GalleryData;
       told.faces?.forEach(([id, index], place) => faces.put(`${id}:${index}`, buffers[place]!));
+      if (told.renewed) state.keepOnly(new Set(told.rows.map(({ id }) => id))); // Python shows other ones now
       state.take(told);
       if (told.whole) void loader.load(told.rows).catch(() => {}); // the next whole state tries again
     });

@@ -16,6 +16,10 @@ export interface GalleryData {
   selection?: Ref[];
   /** Whose thumbnails came along, in this order. */
   faces?: Ref[];
+  /** Nothing that was there before is shown any more. */
+  renewed?: boolean;
+  /** How many generations Python left in view; null where all of them are. */
+  only?: number | null;
 }
 
 export interface Counts {
@@ -50,6 +54,8 @@ export class GalleryState {
   readonly trouble = signal("");
   /** Whether every row has been read. */
   readonly complete = signal(false);
+  /** How many generations Python left in view; null where all of them are. */
+  readonly picked = signal<number | null>(null);
   readonly items = signal<readonly Item[]>([]);
   readonly counts = signal<Counts>({ all: 0, running: 0, queued: 0, failed: 0 });
   /** Names of what differs among the items. */
@@ -82,6 +88,7 @@ export class GalleryState {
   take(data: GalleryData): void {
     batch(() => {
       this.title.value = data.title;
+      if (data.only !== undefined) this.picked.value = data.only;
       this.trouble.value = data.trouble?.message ?? "";
       const wasEmpty = this.#rows.size === 0;
       let moved = data.gone.filter((id) => this.#drop(id)).length > 0;

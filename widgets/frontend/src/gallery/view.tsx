@@ -69,6 +69,7 @@ export function GalleryView({ tools, drawn, height, bare, size }: Props) {
       {!bare && <Head tools={tools} size={size} showKeys={() => (keys.value = true)} />}
       <LinkBanner rpc={rpc} />
       <Trouble tools={tools} />
+      <Picked tools={tools} />
       {state.selection.value.size > 0 ? <Chosen tools={tools} compare={compare} /> : <Filters tools={tools} />}
       <Body tools={tools} slow={slow.value}>
         <Grid state={state} faces={tools.faces} deeds={deeds} size={size.value} drawn={drawn} open={(item) => (open.value = item.key)} compare={compare} />
@@ -111,6 +112,19 @@ function Trouble({ tools: { state, deeds } }: { tools: Tools }) {
       <Icon name="failed" />
       <span class="text">{text}</span>
       {deeds.refused.value && <IconButton icon="close" name="Dismiss" onClick={() => (deeds.refused.value = "")} />}
+    </div>
+  );
+}
+
+/** Says that Python, or a query, chose what is shown. */
+function Picked({ tools: { state, rpc } }: { tools: Tools }) {
+  const count = state.picked.value;
+  if (count === null) return null;
+  return (
+    <div class="banner" role="status">
+      <Icon name="filter" />
+      <span class="text">{count === 1 ? "1 generation is" : `${count} generations are`} shown, chosen by a query or from Python.</span>
+      <Button onClick={() => void rpc.call("show_all").catch(() => {})}>Show all</Button>
     </div>
   );
 }

@@ -1,0 +1,3 @@
+import { latePane } from "./core/late";
+
+export default latePane("query", "Query");

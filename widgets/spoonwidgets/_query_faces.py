@@ -1,0 +1,75 @@
+"""Thumbnails for the cells that hold the id of a generation."""
+
+import re
+from collections.abc import Iterable
+
+from spoonkernel.errors import SpoonError
+from spoonkernel.portal import OpenWorkbench
+from spoonkernel.types.database import QueryResult
+from spoonwidgets._base import Answer
+from spoonwidgets._gallery_files import Files
+
+PROBED_ROWS = 200
+FACES = 60
+"""Thumbnails in one message."""
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+PATHS = """
+SELECT CAST(id AS VARCHAR) AS id, outputs->0->>'thumbnail' AS path FROM comfyui_generations
+WHERE id IN (SELECT CAST(unnest($ids) AS UUID))
+"""
+
+
+class Faces:
+    """Knows which ids are generations, and where their thumbnails are."""
+
+    def __init__(self, inner: OpenWorkbench) -> None:
+        self._inner, self._files = inner, Files(inner)
+        self._paths: dict[str, str | None] = {}
+
+    async def columns(self, result: QueryResult) -> list[int]:
+        """The places of the columns whose first rows have ids of generations. One statement for all of them."""
+        found = {
+            place: {one for row in result.rows[:PROBED_ROWS] if (one := _id(row.get(name)))}
+            for place, (name, type_) in enumerate(zip(result.fields, result.types, strict=False))
+            if type_ in ("UUID", "VARCHAR")
+        }
+        await self._look(one for ids in found.values() for one in ids)
+        return [place for place, ids in found.items() if any(self._paths.get(one) for one in ids)]
+
+    async def read(self, ids: list[str]) -> Answer:
+        """What cells show: `thumb` (a place among the buffers), `later` (ask again), or nothing."""
+        asked = [str(one).lower() for one in ids[:FACES]]
+        await self._look(one for one in asked if ID.fullmatch(one))
+        known = [path for one in asked if (path := self._paths.get(one))]
+        thumbs = await self._files.thumbs(known) if known else {}
+        data, buffers = list[dict[str, object]](), list[bytes]()
+        for one in asked:
+            path = self._paths.get(one)
+            content = thumbs.get(path) if path else None
+            if content is not None:
+                data.append({"thumb": len(buffers)})
+                buffers.append(content)
+            else:
+                data.append({"later": True} if path and path not in thumbs else {})
+        return Answer(data, buffers)
+
+    def forget(self) -> None:
+        """A run that was still going may have its picture by now."""
+        self._paths = {one: path for one, path in self._paths.items() if path}
+
+    async def _look(self, ids: Iterable[str]) -> None:
+        new = [one for one in dict.fromkeys(ids) if one not in self._paths]
+        if not new:
+            return
+        try:
+            answer = await self._inner.database.query(PATHS, parameters={"ids": [*new]}, limit=len(new))
+        except SpoonError:  # a table without pictures is a table all the same
+            return
+        self._paths |= dict.fromkeys(new) | {row["id"]: row["path"] for row in answer.rows}
+
+    def close(self) -> None:
+        self._files.close()
+
+
+def _id(value: object) -> str | None:
+    return value if isinstance(value, str) and ID.fullmatch(value) else None
