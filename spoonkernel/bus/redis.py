@@ -52,7 +52,8 @@ class RedisBus:
 
     async def __aexit__(self, *_: object) -> None:
         with suppress(TimeoutError):  # what was just published may still go out
-            await asyncio.wait_for(self._sent.wait(), 1 if self.connected else 0)
+            async with asyncio.timeout(1 if self.connected else 0):
+                await self._sent.wait()
         for work in self._work:
             work.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
@@ -67,7 +68,8 @@ class RedisBus:
     async def wait_connected(self, timeout_s: float) -> bool:
         """Whether the subscription stands, waiting up to `timeout_s` seconds for it."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._online.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._online.wait()
         return self.connected
 
     @property

@@ -33,7 +33,8 @@ async def _keep(config: Config, number: int, stopping: asyncio.Event) -> None:
             return
         print(f"spoon: worker {number} ended with exit code {code}; starting it again", file=sys.stderr, flush=True)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await stopping.wait()
         wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
 

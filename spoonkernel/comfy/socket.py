@@ -152,8 +152,9 @@ class ComfySocket:
             )
         try:
             # The first frame of all, else previews do not say whose they are
-            await asyncio.wait_for(ws.send_str(HELLO), self._connect_s)
-            first = await asyncio.wait_for(_first_status(ws), self._connect_s)
+            async with asyncio.timeout(self._connect_s):
+                await ws.send_str(HELLO)
+                first = await _first_status(ws)
             self._client_id = first.sid or asked
             yield Connected(self._client_id)
             yield first

@@ -93,7 +93,8 @@ class ProviderRuns:
         else:
             raise BadRequest(f"{connection.label} cannot make {task.type}: name another provider")
         try:
-            made = await asyncio.wait_for(making, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                made = await making
         except TimeoutError as error:
             raise ProviderConnectionError(f"{connection.label} made no {task.type} in {timeout_s:.0f} s") from error
         if not made:

@@ -70,7 +70,8 @@ class Watch:
             if ended(row):
                 return row
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), self._look_s)
+                async with asyncio.timeout(self._look_s):
+                    await self._news.wait()
 
     async def _pause(self, error: SpoonError) -> None:
         log.warning("Waiting for the workbench: %s", error)

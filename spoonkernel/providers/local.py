@@ -286,7 +286,8 @@ class _Child:
     async def has_ended(self) -> bool:
         """Whether the process is gone; a connection breaks a moment before its process is known to be dead."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), 0.5)
+            async with asyncio.timeout(0.5):
+                await self._process.wait()
         return not self.alive
 
     def idle_s(self, now: float) -> float:

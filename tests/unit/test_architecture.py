@@ -150,3 +150,14 @@ def test_no_function_must_be_scrolled() -> None:
 def test_no_room_is_called_utils() -> None:
     vague = {"utils", "util", "helpers", "common", "misc", "manager"}
     assert [str(path) for path in sources() if path.stem in vague] == []
+
+
+def test_nothing_waits_with_wait_for() -> None:
+    """On Python 3.11 it swallows a cancellation that comes as the awaited thing ends: a loop goes on, a close hangs."""
+    users = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "wait_for" and getattr(node.value, "id", "") == "asyncio"
+    ]
+    assert users == [], "use `async with asyncio.timeout(...)`"

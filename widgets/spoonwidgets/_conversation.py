@@ -229,7 +229,8 @@ class KeptConversation:
         while True:
             theirs = any(turn.state == "writing" for turn in self.tree.turns.values() if turn.id not in self.ours)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stale.wait(), LOOK_S if theirs else None)
+                async with asyncio.timeout(LOOK_S if theirs else None):
+                    await self._stale.wait()
             self._stale.clear()
             try:
                 await self.refresh()

@@ -180,7 +180,8 @@ class Tasks(Pane):
                     if self._live and self._stale:
                         await self._read_newest()
                     with contextlib.suppress(TimeoutError):  # a live list at rest waits for news, however long
-                        await asyncio.wait_for(self._news.wait(), None if self._idle() else LOOK_S)
+                        async with asyncio.timeout(None if self._idle() else LOOK_S):
+                            await self._news.wait()
                     self._news.clear()
                     await self._read_open()
                 listener.cancel()
