@@ -11,6 +11,7 @@ Events tell what changed since the last one; the state is always enough. A hint 
 """
 
 import asyncio
+import contextlib
 import logging
 import pathlib
 from collections.abc import Callable, Coroutine, Iterable
@@ -31,6 +32,8 @@ T = TypeVar("T")
 STATIC = pathlib.Path(__file__).parent / "static"
 FRAME_S = 0.033
 """At most one event per pane in this time: the Jupyter server drops messages above 1,000 a second without a word."""
+HELD_S, CALM_S = 3.0, 0.5
+"""A page's snapshot waits for its view so long at most, and then for what that draws first."""
 KEPT_ANSWERS = 32
 """How many answers are kept for a page that did not get one and asks again."""
 ASSETS = frozenset({"markdown", "highlight", "temml", "codemirror", "gallery", "params", "query"})
@@ -85,6 +88,7 @@ class Pane(anywidget.AnyWidget):
         self._workbench = workbench
         self._uploads = Uploads()
         self._snapshot = Snapshot(self.saved) if static else None
+        self._met = asyncio.Event()
         self._seq = 0
         self._changed: set[str] = set()
         self._flush_at: asyncio.TimerHandle | None = None
@@ -112,6 +116,18 @@ class Pane(anywidget.AnyWidget):
             self._snapshot.show()
         data, metadata = self._repr_mimebundle_() or ({"text/plain": repr(self)}, {})
         display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]  # IPython has no types
+        if self._snapshot and self._snapshot.held:
+            self._workbench.start(self._release(self._snapshot))
+
+    async def _release(self, snapshot: Snapshot) -> None:
+        """Fill the snapshot once a view has drawn itself, or none came, or the workbench closes."""
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HELD_S):
+                    await self._met.wait()
+            await asyncio.sleep(CALM_S)
+        finally:
+            snapshot.release()
 
     def mark(self, *parts: str) -> None:
         """Say that these parts changed. Views hear of it within `FRAME_S`, many changes in one message."""
@@ -169,6 +185,8 @@ class Pane(anywidget.AnyWidget):
         while len(self._answers) > KEPT_ANSWERS:
             del self._answers[next(iter(self._answers))]
         self._post(answer, buffers)
+        if message.get("op") == "hello":
+            self._met.set()
 
     async def _done(self, message: dict[str, Any], received: list[bytes]) -> tuple[Any, list[bytes]]:
         """Do what a request asks for: the JSON and the bytes of its answer."""

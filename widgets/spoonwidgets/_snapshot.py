@@ -25,21 +25,35 @@ class Snapshot:
         self._body = body
         self._shown = False
         self._unheard = False
+        self.held = False
+        """Whether the output is there but empty still: `release` fills it."""
 
     def show(self) -> None:
-        """Emit the output, in the cell that runs now."""
+        """Emit the output, in the cell that runs now.
+
+        In a page it is empty until `release`: the live view hides it anyway, and the first HTML that JupyterLab shows
+        makes it load MathJax (a megabyte of scripts) in the moment in which the view is drawn.
+        """
         from IPython.core.getipython import get_ipython
         from IPython.display import display
 
-        display(self._bundle(), raw=True, display_id=self.id)  # type: ignore[no-untyped-call]  # IPython has no types
         shell = get_ipython()
+        self.held = not self._shown and _runs_in_page(shell)
+        bundle = {} if self.held else self._bundle()
+        display(bundle, raw=True, display_id=self.id)  # type: ignore[no-untyped-call]  # IPython has no types
         if shell is not None and not self._shown:
             shell.events.register("post_execute", self._repeat)
         self._shown = True
 
+    def release(self) -> None:
+        """Fill the output that was held back. Any thread."""
+        if self.held:
+            self.held = False
+            self.update()
+
     def update(self) -> None:
         """Rewrite it with what the pane holds now. Any thread."""
-        if not self._shown:
+        if not self._shown or self.held:
             return
         self._unheard = True
         # in an empty context the message belongs to the cell that runs now, not to the one that started the work
@@ -62,6 +76,12 @@ class Snapshot:
             "text/html": f'<div id="{self.id}" class="spoon-static"><style>{NO_WIDGET}</style>{body}</div>',
             "text/plain": text,
         }
+
+
+def _runs_in_page(shell: Any) -> bool:
+    """Whether JupyterLab's notebook asked for the cell that runs now: nobody else says which cells were deleted."""
+    parent: dict[str, Any] = getattr(shell, "get_parent", dict)()
+    return "deletedCells" in (parent.get("metadata") or {})
 
 
 def saved_note(what_next: str) -> str:
