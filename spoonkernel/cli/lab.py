@@ -29,6 +29,8 @@ DEFAULTS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},  # a saved notebook shows its widgets again
 }
+PAGE = {"buildCheck": False, "buildAvailable": False}
+"""Each page would have the server run yarn, where there is a Node, to see whether JupyterLab must be built anew."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -104,6 +106,7 @@ def _kernel(folder: Path) -> Path:
 
 def _settings(folder: Path) -> Path:
     _write(folder / "labconfig" / "default_setting_overrides.json", DEFAULTS)
+    _write(folder / "labconfig" / "page_config.json", PAGE)
     return folder
 
 

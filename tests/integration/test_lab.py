@@ -109,6 +109,7 @@ async def test_it_asks_nothing_of_the_internet_unless_the_user_wants_it(lab, tmp
     assert notification["fetchNews"]["default"] == "false"
     assert notification["checkForUpdates"]["default"] is False
     assert not (tmp_path / "jupyterlab_settings_dir").exists(), "the user's own settings are not written"
+    assert '"buildCheck": false' in (await client.get("lab")).text, "no page has yarn started"
 
 
 async def test_a_port_in_use_ends_it(tmp_path):
