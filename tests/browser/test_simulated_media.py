@@ -13,9 +13,16 @@ PLAY = """async ([tag, url]) => {
     const media = Object.assign(document.createElement(tag), {muted: true, src: url})
     document.body.append(media)
     await new Promise((resolve, reject) => { media.onloadeddata = resolve; media.onerror = () => reject(media.error) })
-    media.currentTime = media.duration * 0.95
-    await new Promise(resolve => { media.onseeked = resolve })
+    const near = media.duration * 0.95
+    const drawn = new Promise(resolve => { // the picture of that moment may be drawn after the seek has ended
+        const look = (_, {mediaTime}) => mediaTime > near - 0.11 ? resolve() : media.requestVideoFrameCallback(look)
+        media.requestVideoFrameCallback?.(look)
+    })
+    const sought = new Promise(resolve => { media.onseeked = resolve })
+    media.currentTime = near
+    await sought
     if (tag === "audio") return [media.duration, null]
+    await drawn
     const canvas = document.createElement("canvas"), paper = canvas.getContext("2d")
     paper.drawImage(media, 0, 0)
     return [media.duration, paper.getImageData(20, 20, 1, 1).data[0]]

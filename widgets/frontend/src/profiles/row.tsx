@@ -17,6 +17,7 @@ interface Props {
 export function ProfileRow({ entry, rpc, edit }: Props) {
   const asking = useSignal(false);
   const restarts = entry.name === "Simulated ComfyUI" && entry.state === "failed";
+  const testing = entry.state === "testing"; // a button that is really disabled would lose the focus
   const busy = useSignal("");
   const trouble = useSignal("");
   const act = (words: string, op: string): void => {
@@ -46,7 +47,7 @@ export function ProfileRow({ entry, rpc, edit }: Props) {
             {busy.value || "Start it again"}
           </Button>
         ) : (
-          <Button look="plain" disabled={entry.state === "testing"} aria-label={`Test ${entry.name}`} onClick={() => act("Testing", "test")}>
+          <Button look="plain" aria-disabled={testing} aria-label={`Test ${entry.name}`} onClick={() => testing || act("Testing", "test")}>
             Test
           </Button>
         )}
