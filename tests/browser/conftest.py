@@ -38,13 +38,13 @@ def lab(tmp_path_factory):
         yield server
 
 
-@pytest.fixture(scope="module")  # while Playwright is open its event loop counts as running, and asyncio's tests fail
+@pytest.fixture(scope="package")  # while Playwright is open its event loop counts as running, and asyncio's tests fail
 def context():
     with browser() as opened:
         yield opened
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def desk(lab, context):
     return Desk(lab, context)
 

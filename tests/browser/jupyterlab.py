@@ -28,6 +28,8 @@ SETTINGS = {  # no news toast over the page, every output laid out, nothing save
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
     "@jupyterlab/apputils-extension/themes": {"theme": "JupyterLab Light"},
 }
+NO_BUILD = {"buildCheck": False, "buildAvailable": False}
+"""Or else each page has the server ask yarn, in a process of its own, whether JupyterLab itself must be built anew."""
 START = (
     "import sys; sys.modules['rfc3987_syntax'] = None; "  # as `spoon lab` does: half of the start is its import
     "from jupyterlab.labapp import main; sys.exit(main())"
@@ -57,6 +59,9 @@ class Lab:
             file = home / "user-settings" / f"{plugin}.jupyterlab-settings"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(values))
+        page_config = home / "config" / "labconfig" / "page_config.json"
+        page_config.parent.mkdir(parents=True)
+        page_config.write_text(json.dumps(NO_BUILD))
         folders = {
             "JUPYTER_CONFIG_DIR": "config",
             "JUPYTER_DATA_DIR": "data",
