@@ -13,6 +13,9 @@ from spoonkernel.errors import BadRequest
 PROVIDER_KEYS = {"openai": "OPENAI_API_KEY", "claude": "ANTHROPIC_API_KEY", "gemini": "GEMINI_API_KEY"}
 """Each keyed provider's usual environment variable."""
 
+PLAIN_IN_PATHS = "/\\:"
+"""What a file's address holds as it is, on Windows too."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -43,8 +46,8 @@ class Config:
 
     @property
     def store_url(self) -> str:
-        """The store as SQLAlchemy takes it."""
-        return self.database_url or f"sqlite:///{self.store_file}"
+        """The store as SQLAlchemy takes it, which reads `%20` as a blank."""
+        return self.database_url or f"sqlite:///{quote(str(self.store_file), safe=PLAIN_IN_PATHS)}"
 
     @property
     def store_file(self) -> Path:
@@ -72,6 +75,9 @@ def read_config(environ: Mapping[str, str] | None = None, *, data: str | Path | 
     Args:
         environ: the variables; None takes the process's own.
         data: the data folder; wins over `SPOON_DATA`. Without either it is the user's data folder for `spoon`.
+
+    Raises:
+        BadRequest: a setting has a value that it cannot have.
     """
     env = {name: value.strip() for name, value in (os.environ if environ is None else environ).items() if value.strip()}
     folder = Path(data or env.get("SPOON_DATA") or user_data_path("spoon")).expanduser().resolve()

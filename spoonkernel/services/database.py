@@ -183,6 +183,6 @@ def _result(frame: Frame) -> bytes:
 def open_child(config: Config) -> QueryChild:
     """The child process for this workbench's store; nothing starts yet."""
     limits = Limits(timeout_s=config.query_timeout_s, memory_mb=config.query_memory_mb)
-    url = make_url(config.store_url)  # which reads `%20` in a file's name as a blank
+    url = make_url(config.store_url)
     store = f"sqlite:///{url.database}" if url.drivername.startswith("sqlite") else config.store_url
     return QueryChild(store, catalog(), limits)

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from spoonkernel.config import read_config
 from spoonkernel.errors import BadRequest
@@ -53,6 +54,11 @@ def test_keys_of_the_environment_are_found_and_not_shown() -> None:
 def test_the_data_folder_of_the_call_wins(tmp_path: Path) -> None:
     assert read_config({"SPOON_DATA": "/elsewhere"}, data=tmp_path).data_dir == tmp_path
     assert read_config({"SPOON_DATA": str(tmp_path)}).data_dir == tmp_path
+
+
+def test_the_address_of_the_store_leads_to_its_file_whatever_the_folders_are_called(tmp_path: Path) -> None:
+    config = read_config({}, data=tmp_path / "what? 100%41 #1 é")
+    assert make_url(config.store_url).database == str(config.store_file)
 
 
 @pytest.mark.parametrize("value", ["zero", "0", "-3", "1.5"])
