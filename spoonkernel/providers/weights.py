@@ -212,9 +212,11 @@ async def _running(command: list[str], folder: Path, output: IO[bytes]) -> Async
 
 def _biggest_wheel(folder: Path) -> int:
     sizes = [0]
-    for path in folder.rglob("*.whl"):
-        with contextlib.suppress(FileNotFoundError):  # pip moves it while we look
-            sizes.append(path.stat().st_size)
+    for place, _, names in os.walk(folder):  # which passes over folders that pip takes away while we look
+        for name in names:
+            if name.endswith(".whl"):
+                with contextlib.suppress(FileNotFoundError):  # pip moves it, too
+                    sizes.append((Path(place) / name).stat().st_size)
     return max(sizes)
 
 

@@ -22,12 +22,14 @@ import shutil
 import subprocess
 
 import pytest
+from playwright.sync_api import expect
 
 from browser.desk import Desk
 from browser.jupyterlab import Lab, Notebook, browser, write_notebook
 from browser.node import FRONTEND, node_and_npm
 
 HERE = pathlib.Path(__file__).parent
+expect.set_options(timeout=15_000)  # a deadline for what never comes, with other tests on the same cores
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,10 @@ async def test_a_bus_without_redis_serves_its_own_process_and_reconnects_by_itse
         assert await there.wait_connected(10)
         async with there.subscribe() as other:
             await here.publish(Notification(message="together"))
-            assert [event.message for event in await take(other, 1)] == ["together"]
+            heard = [event.message for event in await take(other, 1)]
+            while heard[-1] == "alone":  # still on its way when Redis came back
+                heard += [event.message for event in await take(other, 1)]
+            assert heard[-1] == "together"
 
 
 async def test_a_message_that_nobody_understands_is_passed_over(valkey_url):

@@ -27,7 +27,7 @@ class Server:
     def __init__(self, *plays: Play) -> None:
         self.plays = list(plays)
         self.ids: list[str] = []
-        self.hellos: list[Any] = []
+        self.hellos: asyncio.Queue[Any] = asyncio.Queue()
         self.headers: list[dict[str, str]] = []
         self.left = asyncio.Event()
 
@@ -39,7 +39,7 @@ class Server:
         play = self.plays.pop(0) if len(self.plays) > 1 else self.plays[0]
         sid = request.query["clientId"]
         await ws.send_json({"type": "status", "data": {"status": {"exec_info": {"queue_remaining": 0}}, "sid": sid}})
-        self.hellos.append((await ws.receive()).json())
+        self.hellos.put_nowait((await ws.receive()).json())
         try:
             await play(ws)
         finally:
@@ -55,8 +55,10 @@ async def serving(*routes: web.RouteDef, port: int = 0) -> AsyncIterator[str]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 @asynccontextmanager
@@ -104,7 +106,8 @@ async def test_the_first_message_asks_for_previews_that_name_their_node() -> Non
         assert connected == Connected(server.ids[0])
         assert socket.client_id == server.ids[0]
         assert await anext(frames) == Status(0, server.ids[0])
-        assert server.hellos == [{"type": "feature_flags", "data": {"supports_preview_metadata": True}}]
+        hello = await server.hellos.get()
+        assert hello == {"type": "feature_flags", "data": {"supports_preview_metadata": True}}
         assert server.headers[0]["authorization"] == "Bearer " + "k" * 12
         assert "origin" not in server.headers[0]
         assert "sec-websocket-extensions" not in server.headers[0]
