@@ -15,7 +15,7 @@ THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 OPEN = """
 import spoonkernel as spoon
 from spoonkernel.testing.comfy_sim import start_simulated
-from spoonwidgets import Chat, Gallery, Params, Profiles, Tasks
+from spoonwidgets import Chat, Gallery, Params, Profiles, Query, Tasks
 wb = spoon.open(data={data!r})
 """
 PICTURES = """
@@ -42,11 +42,29 @@ tasks = [await wb.tasks.create(name=f"Motto {seed}", type="text", provider="loca
 tasks.append(await wb.tasks.create(name="Product text", type="text", provider="claude", prompt="Hello"))
 await Tasks(wb, tasks).wait()
 """
+QUERY = '''
+query = Query(wb, """select id as image, seed, cfg_scale, rating, sampler_name, duration_ms
+from runs
+where kind = 'generation' and steps >= $least
+order by rating desc nulls last""")
+await query.run(least=10)
+query
+'''
+CHART = '''
+chart = Query(wb, """select cfg_scale, rating, if(seed < 4108, 'the first eight', 'the others') as runs
+from runs
+where kind = 'generation'""")
+chart.plot("cfg_scale", "rating", draw="line", by="runs")
+chart
+'''
 PANES = {
     "workbench": "wb.workbench_ui()",
     "chat": "chat",
     "params": 'params = Params(wb, session=session.id)\nparams.values = {"steps": 25, "seed": 4102}\nparams',
     "gallery": "Gallery(wb, session=session.id)",
+    "query": QUERY,
+    "query-chart": CHART,
+    "query-tab": "ui = wb.workbench_ui()\nui.tab = 'query'\nui",
     "profiles": "Profiles(wb)",
     "tasks": "Tasks(wb, tasks)",
 }
@@ -75,4 +93,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main([name for name in sys.argv[1:] if re.fullmatch(r"\w+", name)])
+    main([name for name in sys.argv[1:] if re.fullmatch(r"[\w-]+", name)])

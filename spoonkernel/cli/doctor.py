@@ -21,12 +21,14 @@ from urllib.parse import urlsplit
 from spoonkernel.config import PROVIDER_KEYS, Config, read_config
 from spoonkernel.errors import SpoonError
 from spoonkernel.providers.weights import SMOLLM2, list_weights
+from spoonkernel.query.process import NEEDED
 
 PROBE_S = 3.0
 POLL_S = 0.02
 OLDEST_PYTHON = (3, 11)
 LITTLE_SPACE = 1_000_000_000  # bytes
 EXTRAS = {
+    "query": NEEDED,
     "lab": ("jupyterlab", "ipykernel", "ipywidgets", "anywidget"),
     "server": ("fastapi", "socketio", "uvicorn", "psycopg"),
 }
@@ -63,7 +65,7 @@ def examine(config: Config) -> Iterator[Finding]:
     """Every check, in the order they are shown; they run at the same time."""
     checks: list[Callable[[Config], Finding]] = [
         *(_python, _data, _store, _encryption, _redis, _ollama, _comfyui),
-        *(_engine, _weights, _keys, _lab, _server, _browser),
+        *(_engine, _weights, _keys, _questions, _lab, _server, _browser),
     ]
     with ThreadPoolExecutor(len(checks)) as pool:
         yield from pool.map(lambda check: check(config), checks)
@@ -205,6 +207,12 @@ def _keys(config: Config) -> Finding:
         fix = "profiles hold keys too; Ollama and the local engine need none"
         return Finding("optional", "Keys", "none in the environment", fix)
     return Finding("ok", "Keys", f"in the environment: {', '.join(names)}")
+
+
+def _questions(config: Config) -> Finding:
+    if config.database_queries is False:
+        return Finding("optional", "Questions", "switched off here", "SPOON_DATABASE_QUERIES=0 says so; unset it")
+    return _extra("query", "Questions", "%%sql, wb.database, the query pane")
 
 
 def _lab(_: Config) -> Finding:

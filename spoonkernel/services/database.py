@@ -44,7 +44,10 @@ CONTENT_TYPES: dict[FileFormat, str] = {
     "json": "application/json",
     "parquet": "application/vnd.apache.parquet",
 }
-OFF = "Questions in SQL are switched off here (SPOON_DATABASE_QUERIES=0)"
+OFF = (
+    "Questions in SQL are switched off here (SPOON_DATABASE_QUERIES=0); whoever runs it can start it without that "
+    "setting, for this machine, or with SPOON_DATABASE_QUERIES=1 for all"
+)
 NOT_FROM_AFAR = (
     "Questions in SQL are for this machine only; an administrator may allow them to all with SPOON_DATABASE_QUERIES=1"
 )

@@ -74,12 +74,22 @@ def colleague_sees_the_same(notebook):
     assert outputs_after(notebook, "[(task.name, task.status)").count("'complete'") == 2
 
 
+def sweep_is_plotted(notebook):
+    assert outputs_after(notebook, "%%sql").count("\n") >= 4
+    assert "id | seed | cfg_scale | sampler_name | rating" in outputs_after(notebook, "query = ")
+    plotted = outputs_after(notebook, "chart = ").splitlines()
+    assert [line.split(" | ")[0] for line in plotted[3:7]] == ["3", "5", "7", "9"]
+    assert "mean of rating by cfg_scale" in plotted
+    assert "cfg 7 is rated best" in outputs_after(notebook, "best = ")
+
+
 SHOWS = {
     "01_chat": chat_is_kept,
     "02_compare_models": answers_differ,
     "03_images_and_parameters": picture_is_reproduced,
     "04_tasks_and_results": each_seed_has_its_text,
     "05_team_server": colleague_sees_the_same,
+    "06_query": sweep_is_plotted,
 }
 
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from spoonkernel.cli import main
-from spoonkernel.cli.doctor import examine
+from spoonkernel.cli.doctor import EXTRAS, examine
 from spoonkernel.config import read_config
 
 
@@ -77,6 +77,15 @@ def test_nothing_secret_is_shown(tmp_path, capsys, monkeypatch):
     assert "in the environment: OPENAI_API_KEY" in said.out
     assert f"Postgres at 127.0.0.1:{port} refuses or does not answer" in said.out
     assert f"!     Redis            127.0.0.1:{port} refuses or does not answer" in said.out
+
+
+def test_questions_in_sql_are_installed_missing_or_switched_off(tmp_path, monkeypatch):
+    assert findings(tmp_path)["Questions"].said == "installed: %%sql, wb.database, the query pane"
+    assert findings(tmp_path, SPOON_DATABASE_QUERIES="0")["Questions"].said == "switched off here"
+    monkeypatch.setitem(EXTRAS, "query", ("duckdb_of_nobody", "pytz"))
+    found = findings(tmp_path)["Questions"]
+    assert (found.state, found.said) == ("optional", "missing: duckdb_of_nobody")
+    assert found.fix == "pip install 'spoon-workbench[query]'"
 
 
 def test_settings_that_make_no_sense_are_told_and_not_raised(capsys, monkeypatch, tmp_path):

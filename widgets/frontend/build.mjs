@@ -1,6 +1,6 @@
 // Bundles every pane (src/*.tsx) and every heavy part (src/assets/*.ts) into ../spoonwidgets/static, within their budgets.
 // `--watch` keeps rebuilding (with ANYWIDGET_HMR=1 an open notebook follows).
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import * as esbuild from "esbuild";
 
 const watch = process.argv.includes("--watch");
@@ -19,6 +19,20 @@ const styles = {
     });
   },
 };
+
+/** The table of icons with the lines of those alone that a bundle's own files name: a bundle shows no others. */
+const iconsOf = (sources) => ({
+  name: "icons",
+  setup(build) {
+    build.onLoad({ filter: /core\/icons\.ts$/ }, async ({ path }) => {
+      const others = sources.filter((source) => !path.endsWith(source));
+      const text = (await Promise.all(others.map((source) => readFile(source, "utf8")))).join("\n");
+      const lines = (await readFile(path, "utf8")).split("\n");
+      const kept = lines.filter((line) => !/^ {2}\w+: '/.test(line) || text.includes(`"${/\w+/.exec(line)[0]}"`));
+      return { contents: kept.join("\n"), loader: "ts" };
+    });
+  },
+});
 
 async function named(folder, ending) {
   const names = await readdir(folder);
@@ -44,9 +58,11 @@ const options = {
 
 if (watch) await (await esbuild.context(options)).watch();
 else {
-  await esbuild.build(options);
+  const { outputs } = (await esbuild.build({ ...options, metafile: true, write: false })).metafile;
   let over = false;
   for (const name of [...panes, ...assets]) {
+    const { entryPoint, inputs } = outputs[`${out}/${name}.js`];
+    await esbuild.build({ ...options, entryPoints: [entryPoint], plugins: [styles, iconsOf(Object.keys(inputs).filter((path) => path.startsWith("src/")))] });
     const { size } = await stat(`${out}/${name}.js`);
     const budget = BUDGETS[name] ?? PANE_BUDGET;
     console.log(`${name}.js ${(size / 1000).toFixed(1)} kB of ${budget / 1000}`);

@@ -45,12 +45,15 @@ class ChatRequests(Pane):
     # -- asking and answering ----------------------------------------------------------------------------------------
 
     async def op_ask(self, text: str, attachments: Sequence[str] = ()) -> dict[str, str]:
-        return await self._start(self._begin(text, attachments))
+        """Ask the chosen model, or all that were chosen for comparing.
 
-    async def op_compare(self, text: str, attachments: Sequence[str] = ()) -> dict[str, str]:
-        """Ask all the models that were chosen for comparing."""
-        answers = await self._stoppable(self._begin_comparison(text, attachments, self._models.compared))
-        return {"id": answers[0].id}
+        Which of both is decided here: who switches comparing on or off and sends at once has a page that does not know
+        it yet.
+        """
+        if self._models.compared:
+            answers = await self._stoppable(self._begin_comparison(text, attachments, self._models.compared))
+            return {"id": answers[0].id}
+        return await self._start(self._begin(text, attachments))
 
     async def op_edit(self, id: str, text: str) -> dict[str, str]:
         """Ask a question in other words, beside the old one."""

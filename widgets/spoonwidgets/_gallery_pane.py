@@ -187,6 +187,17 @@ class GalleryPane(Pane):
         only, catalogue = self._feed.catalogue.only, self._feed.catalogue
         return None if only is None else sum(id_ in catalogue for id_ in only)
 
+    @property
+    def selected_ids(self) -> list[str]:
+        """The ids of the selected generations, each once."""
+        return list(dict.fromkeys(id_ for id_, _ in self._selection))
+
+    async def holds_any(self, ids: Iterable[str]) -> bool:
+        """Whether one of these belongs here. On our loop."""
+        await self._feed.ready()
+        await self._feed.read_all()
+        return any(id_ in self._feed.catalogue for id_ in ids)
+
     async def show_ids(self, ids: Iterable[str] | None) -> int:
         """Show these alone, as far as they belong here, or with None everything; how many that are. On our loop."""
         await self._feed.ready()

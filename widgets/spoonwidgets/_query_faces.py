@@ -7,9 +7,13 @@ from spoonkernel.errors import SpoonError
 from spoonkernel.portal import OpenWorkbench
 from spoonkernel.types.database import QueryResult
 from spoonwidgets._base import Answer
+from spoonwidgets._gallery_actions import read_many
 from spoonwidgets._gallery_files import Files
+from spoonwidgets._query_aside import Aside
 
 PROBED_ROWS = 200
+SPARED_IDS = 3
+"""So many ids of a column are looked up where each is a request of its own."""
 FACES = 60
 """Thumbnails in one message."""
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -22,18 +26,19 @@ WHERE id IN (SELECT CAST(unnest($ids) AS UUID))
 class Faces:
     """Knows which ids are generations, and where their thumbnails are."""
 
-    def __init__(self, inner: OpenWorkbench) -> None:
-        self._inner, self._files = inner, Files(inner)
+    def __init__(self, inner: OpenWorkbench, aside: Aside) -> None:
+        self._inner, self._aside, self._files = inner, aside, Files(inner)
         self._paths: dict[str, str | None] = {}
 
     async def columns(self, result: QueryResult) -> list[int]:
         """The places of the columns whose first rows have ids of generations. One statement for all of them."""
         found = {
-            place: {one for row in result.rows[:PROBED_ROWS] if (one := _id(row.get(name)))}
+            place: list(dict.fromkeys(one for row in result.rows[:PROBED_ROWS] if (one := id_of(row.get(name)))))
             for place, (name, type_) in enumerate(zip(result.fields, result.types, strict=False))
             if type_ in ("UUID", "VARCHAR")
         }
-        await self._look(one for ids in found.values() for one in ids)
+        most = SPARED_IDS if self._aside.sparing else PROBED_ROWS
+        await self._look(one for ids in found.values() for one in ids[:most])
         return [place for place, ids in found.items() if any(self._paths.get(one) for one in ids)]
 
     async def read(self, ids: list[str]) -> Answer:
@@ -62,14 +67,20 @@ class Faces:
         if not new:
             return
         try:
-            answer = await self._inner.database.query(PATHS, parameters={"ids": [*new]}, limit=len(new))
+            answer = await self._aside.ask(PATHS, parameters={"ids": [*new]}, limit=len(new))
+            if answer:
+                found = {row["id"]: row["path"] for row in answer.rows}
+            else:
+                rows = await read_many(self._inner, new[:FACES])
+                found = {row.id: row.outputs[0].thumbnail for row in rows if row.outputs}
         except SpoonError:  # a table without pictures is a table all the same
             return
-        self._paths |= dict.fromkeys(new) | {row["id"]: row["path"] for row in answer.rows}
+        self._paths |= dict.fromkeys(new) | found
 
     def close(self) -> None:
         self._files.close()
 
 
-def _id(value: object) -> str | None:
+def id_of(value: object) -> str | None:
+    """The value, where it looks like an id."""
     return value if isinstance(value, str) and ID.fullmatch(value) else None

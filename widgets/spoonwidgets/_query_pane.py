@@ -18,11 +18,22 @@ from spoonwidgets import _query_rows
 from spoonwidgets._base import Answer, Pane, Workbench, explain, log
 from spoonwidgets._gallery_actions import tell
 from spoonwidgets._gallery_files import PIECE_BYTES
+from spoonwidgets._query_aside import Aside, Beside
 from spoonwidgets._query_chart import Chart
-from spoonwidgets._query_faces import Faces
+from spoonwidgets._query_faces import Faces, id_of
 from spoonwidgets._query_run import Asking
+from spoonwidgets._query_saved import saved
 from spoonwidgets._query_schema import read_schema
-from spoonwidgets._query_sql import View, checked_sort, ids_in, parameter_names, split_ids, value_of
+from spoonwidgets._query_sql import (
+    OF_GENERATIONS,
+    View,
+    checked_sort,
+    ids_in,
+    parameter_names,
+    split_ids,
+    text_of,
+    value_of,
+)
 from spoonwidgets._query_summaries import first_statement, second_statement, summaries
 
 if TYPE_CHECKING:
@@ -44,10 +55,11 @@ class QueryPane(Pane):
 
     _faces: Faces | None = None  # ipywidgets closes what could not be made, too
 
-    def __init__(self, workbench: Workbench, *, height: int, static: bool) -> None:
+    def __init__(self, workbench: Workbench, beside: Beside | None, *, height: int, static: bool) -> None:
         self._inner: OpenWorkbench = workbench.inner
         self._asking = Asking(self._inner, lambda: self.mark("run"))
-        self._faces = Faces(self._inner)
+        self._aside, self._beside = Aside(self._inner), beside
+        self._faces = Faces(self._inner, self._aside)
         self._schema: dict[str, Any] = {"tables": None, "error": None}
         self._summary: dict[str, Any] | None = None
         self._pictures: list[int] = []
@@ -61,7 +73,7 @@ class QueryPane(Pane):
 
     # -- what the page asks for --------------------------------------------------------------------------------------
 
-    async def op_hello(self) -> dict[str, Any] | Answer:
+    async def op_hello(self) -> dict[str, Any]:
         """The state; the tables are read meanwhile, which starts the process for questions."""
         if self._schema["tables"] is None:
             await self.op_schema()
@@ -109,6 +121,24 @@ class QueryPane(Pane):
     async def op_faces(self, ids: list[str]) -> Answer:
         return await self._faces.read(ids) if self._faces else Answer([])
 
+    async def op_summaries(self) -> None:
+        """Read the summaries of a result for which they were spared."""
+        self._background("after", self._summarise(self._inner.database.query))
+
+    async def op_to_gallery(self) -> int:
+        """Show the generations of the result in the gallery beside; how many are there."""
+        if self._beside is None:
+            raise BadRequest("There is no gallery beside this pane")
+        return await self._beside.show(await self._ids())
+
+    async def op_about(self) -> None:
+        """Ask about what is selected in the gallery beside."""
+        ids: list[JsonValue] = [*(await self._beside.selected() if self._beside else [])]
+        if not ids:
+            raise BadRequest("Nothing is selected in the gallery")
+        self.sql, self.values = OF_GENERATIONS, {**self.values, "ids": text_of(ids)}
+        self._background("run", self._quietly(View(OF_GENERATIONS, {"ids": ids})))
+
     async def op_chart(self, chart: dict[str, JsonValue]) -> None:
         """Begin to compute a chart; it comes as `chart`."""
         self._background("chart", self._draw(chart))
@@ -134,6 +164,7 @@ class QueryPane(Pane):
         if "run" in wanted:
             linked = None if self._gallery is None else {"shown": self._gallery.shown_by_sql}
             told["run"] = self._asking.describe() | {"pictures": self._pictures, "gallery": linked}
+            told["run"] |= {"beside": self._beside is not None, "spared": self._aside.sparing}
         known = {"schema": self._schema, "summary": self._summary, "chart": self._drawing}
         told |= {name: value for name, value in known.items() if name in wanted}
         if "file" in wanted:
@@ -156,14 +187,14 @@ class QueryPane(Pane):
         self._selection, self._summary, self._drawing = [], None, None
         self._pictures = []
         self.mark("run", "summary", "chart")
-        self._background("after", self._after(view, result))
+        self._background("after", self._after(result))
         if self._on_result:
             self._background("told", tell(self._on_result, result))
         if self._snapshot:
             self._snapshot.update()
         return result
 
-    async def _after(self, view: View, result: QueryResult) -> None:
+    async def _after(self, result: QueryResult) -> None:
         """What comes after the rows, the quick things first; none of it may fail loudly."""
         if self._faces:
             self._faces.forget()
@@ -173,13 +204,21 @@ class QueryPane(Pane):
         await self._follow_gallery()
         if self.shown == "chart" and self.chart:
             await self._draw(dict(self.chart))
-        if result.row_count == 0:
+        if result.row_count:
+            await self._summarise(self._aside.ask)
+
+    async def _summarise(self, ask: Callable[..., Coroutine[Any, Any, QueryResult | None]]) -> None:
+        view, result = self._asking.view, self._asking.result
+        if result is None:
             return
-        first = await self._inner.database.query(first_statement(view, result.types), parameters=view.parameters)
+        first = await ask(first_statement(view, result.types), parameters=view.parameters)
+        if first is None:
+            self.mark("run")  # which says that it was spared
+            return
         self._summary = summaries(result.types, first, None) | {"number": self._asking.number}
         self.mark("summary")
         second_sql = second_statement(view, result.types, first.rows[0])
-        second = await self._inner.database.query(second_sql, parameters=view.parameters) if second_sql else None
+        second = await ask(second_sql, parameters=view.parameters) if second_sql else None
         self._summary = summaries(result.types, first, second) | {"number": self._asking.number}
         self.mark("summary")
 
@@ -195,6 +234,8 @@ class QueryPane(Pane):
         except SpoonError as error:
             self._drawing = {"error": error.message}
         self.mark("chart")
+        if self._snapshot:
+            self._snapshot.update()
 
     async def _make_file(self, format: FileFormat) -> None:
         view, number = self._asking.view, self._file[0].get("number", 0) + 1
@@ -211,25 +252,31 @@ class QueryPane(Pane):
 
     async def _read_schema(self) -> None:
         try:
-            self._schema = {"tables": await read_schema(self._inner), "error": None}
+            self._schema = {"tables": await read_schema(self._inner, self._aside), "error": None}
         except SpoonError as error:
             self._schema = {"tables": self._schema["tables"], "error": explain(error)}
         self.mark("schema")
 
     async def _follow_gallery(self) -> int:
         """Show the generations of the result in the gallery that follows it: all of them, however many rows."""
-        gallery, view, result = self._gallery, self._asking.view, self._asking.result
-        if gallery is None or result is None:
+        if self._gallery is None or self._asking.result is None:
             return 0
-        column = self._pictures[0] if self._pictures else _id_column(result)
-        if column is None:
-            count = await gallery.show_ids([])
-        else:
-            statement = ids_in(view, len(result.fields), column)
-            answer = await self._inner.database.query(statement, parameters=view.parameters)
-            count = await gallery.show_ids(split_ids(answer.rows[0]["ids"]))
+        count = await self._gallery.show_ids(await self._ids())
         self.mark("run")
         return count
+
+    async def _ids(self) -> list[str]:
+        """The ids in the result that may be generations: of all its rows, for which a cut answer is asked again."""
+        view, result = self._asking.view, self._asking.result
+        column = None if result is None else self._pictures[0] if self._pictures else _query_rows.id_column(result)
+        if result is None or column is None:
+            return []
+        if not result.truncated:
+            found = (id_of(row.get(result.fields[column])) for row in result.rows)
+            return [one for one in dict.fromkeys(found) if one]
+        statement = ids_in(view, len(result.fields), column)
+        answer = await self._inner.database.query(statement, parameters=view.parameters)
+        return split_ids(answer.rows[0]["ids"])
 
     def _remember(self, sql: str) -> None:
         if sql.strip() and len(sql) <= HISTORY_CHARS:
@@ -250,7 +297,8 @@ class QueryPane(Pane):
             log.exception("The query pane's work failed")
 
     def saved(self) -> tuple[str, str]:
-        return _query_rows.saved(self._asking.view.sql or self.sql, self._asking.result)
+        drawing = self._drawing if self.shown == "chart" else None
+        return saved(self._asking.view.sql or self.sql, self._asking.result, drawing)
 
     def close(self) -> None:
         """Take the pane away; what runs is stopped."""
@@ -265,9 +313,3 @@ class QueryPane(Pane):
             task.cancel()
         if self._faces:
             self._faces.close()
-
-
-def _id_column(result: QueryResult) -> int | None:
-    """The column of ids, where no picture told which: the one called `id`, else the first of its type."""
-    places = [place for place, type_ in enumerate(result.types) if type_ == "UUID"]
-    return next((place for place in places if result.fields[place] == "id"), places[0] if places else None)

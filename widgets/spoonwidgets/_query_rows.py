@@ -1,13 +1,11 @@
 """A result's rows as the page gets them: windows of short cells, a whole cell when one is opened, and text to copy."""
 
-import html
 import itertools
 import json
 import math
 from typing import Any
 
 from spoonkernel.types.database import QueryResult
-from spoonwidgets._snapshot import KEEP_LINES, QUIET, saved_note, table
 
 WINDOW = 200
 """Rows in one message."""
@@ -15,7 +13,6 @@ CUT = 160
 """Characters of a cell in the grid; a longer one ends with an ellipsis."""
 EXACT = 2**53 - 1
 """The largest whole number that JavaScript holds exactly."""
-SAVED_ROWS, SAVED_COLUMNS, SAVED_CHARS = 20, 12, 80
 CELL_CHARS = 400_000
 COPIED_ROWS = 10_000
 
@@ -68,29 +65,12 @@ def copied(result: QueryResult, rows: list[int], form: str) -> str:
     return "\n".join("\t".join(" ".join(one.split()) for one in line) for line in lines)
 
 
-def saved(sql: str, result: QueryResult | None) -> tuple[str, str]:
-    """The statement and its first rows for a reader without a kernel, everything escaped; and as text."""
-    statement = f"<pre {KEEP_LINES}>{html.escape(sql)}</pre>" if sql.strip() else ""
-    if result is None:
-        return saved_note("Run the cell to ask it.") + statement, sql
-    fields = result.fields[:SAVED_COLUMNS]
-    rows = [[_saved_cell(row.get(name)) for name in fields] for row in result.rows[:SAVED_ROWS]]
-    told = count_words(result)
-    left_out = len(result.fields) - len(fields)
-    if len(result.rows) > SAVED_ROWS:
-        told += f", the first {SAVED_ROWS} kept"
-    if left_out > 0:
-        told += f", {left_out} more columns"
-    text = "\n".join([sql, "", " | ".join(fields), *(" | ".join(row) for row in rows), told])
-    note = saved_note("Run the cell to ask it again.")
-    return f"{note}{statement}{table(fields, rows)}<p {QUIET}>{html.escape(told)}</p>", text
+def id_column(result: QueryResult) -> int | None:
+    """The column of ids, where no picture told which: the one called `id`, else the first of its type."""
+    places = [place for place, type_ in enumerate(result.types) if type_ == "UUID"]
+    return next((place for place in places if result.fields[place] == "id"), places[0] if places else None)
 
 
 def count_words(result: QueryResult) -> str:
     more = "more than " if result.truncated else ""
     return "1 row" if result.row_count == 1 and not more else f"{more}{result.row_count:,} rows"
-
-
-def _saved_cell(value: Any) -> str:
-    text = " ".join(whole(value).split())
-    return text if len(text) <= SAVED_CHARS else text[: SAVED_CHARS - 1] + "…"

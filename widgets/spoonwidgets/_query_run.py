@@ -19,7 +19,7 @@ class Asking:
     def __init__(self, inner: OpenWorkbench, changed: Callable[[], None]) -> None:
         self._inner, self._changed = inner, changed
         self._running: asyncio.Task[QueryResult] | None = None
-        self._began = 0.0
+        self._began = self._again_at = 0.0
         self.number = 0
         """Counts the answers; what a page asks about rows names the one that it means."""
         self.state = "idle"
@@ -72,6 +72,8 @@ class Asking:
         words, place = place_of(error.message, view.statement)
         self._error = explain(error) | {"message": words, "sql": view.sql, "where": view.where}
         inside = replace(view, sort=(), where="") == self._plain()
+        if error.retry_after_s is not None:
+            self._again_at = time.monotonic() + error.retry_after_s
         self._error["at"] = "filter" if inside and (view.sort or view.where) else "editor"
         if place and self._error["at"] == "editor" and not (view.sort or view.where):
             self._error |= {"line": place.line, "column": place.column, "length": place.length}
@@ -83,6 +85,8 @@ class Asking:
     def describe(self) -> dict[str, Any]:
         """For the page. Times are milliseconds; `at` is since 1970 (UTC)."""
         told: dict[str, Any] = {"number": self.number, "state": self.state, "error": self._error}
+        if self._error and self._error["retry_after_s"] is not None:
+            told["error"] = self._error | {"retry_after_s": max(0.0, self._again_at - time.monotonic())}
         if self.state == "running":
             told["elapsed"] = round((time.monotonic() - self._began) * 1000)
         if self.result is None:

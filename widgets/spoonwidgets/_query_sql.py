@@ -111,6 +111,9 @@ def place_of(message: str, sql: str) -> tuple[str, Place | None]:
     return message[: found.start()].strip(), Place(number, max(0, column) + 1, len(found[4]))
 
 
+OF_GENERATIONS = "SELECT * FROM runs\nWHERE id IN (SELECT CAST(unnest($ids) AS UUID))\nORDER BY created_at DESC"
+
+
 def ids_in(view: View, count: int, column: int) -> str:
     """A statement for the ids of the generations in a column, each once, in one text of 36 characters for each: a
     hundred thousand of them in one row."""

@@ -6,7 +6,7 @@ shell's (`panes` names them). A pane is made when its tab is first opened.
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import traitlets
 from ipywidgets import widget_serialization  # type: ignore[import-untyped]  # ipywidgets has no types
@@ -18,6 +18,9 @@ from spoonwidgets._directory import HOSTS, Directory, Entry
 from spoonwidgets._ledger import Ledger
 from spoonwidgets._offers import Offers
 
+if TYPE_CHECKING:
+    from spoonwidgets.gallery import Gallery
+
 Child = TypeVar("Child", bound=Pane)
 SESSION = "Workbench"
 """The title of the sessions that the view makes, one a ComfyUI."""
@@ -25,16 +28,16 @@ FIRST_PROMPT = "a lighthouse on a basalt cliff above a calm sea, muted palette"
 FIRST_COUNT = 4
 LOOK_S = 0.05
 """How often the chat is asked whether it has read its models; it gives up by itself."""
-TABS = ("images", "chat", "tasks", "profiles")
+TABS = ("images", "chat", "query", "tasks", "profiles")
 
 
 class WorkbenchUI(Pane):
-    """Images, chat, tasks and profiles in tabs. Made by `workbench_ui(workbench)`.
+    """Images, chat, questions in SQL, tasks and profiles in tabs. Made by `workbench_ui(workbench)`.
 
     Attributes:
-        panes: the panes that have been opened, by name: `params`, `gallery`, `running`, `chat`, `tasks`, `profiles`.
-            They are the same as those made one by one: `ui.panes["gallery"].selected`.
-        tab: the tab that is shown: `images`, `chat`, `tasks` or `profiles`.
+        panes: the panes that have been opened, by name: `params`, `gallery`, `running`, `chat`, `query`, `tasks`,
+            `profiles`. They are the same as those made one by one: `ui.panes["gallery"].selected`.
+        tab: the tab that is shown: `images`, `chat`, `query`, `tasks` or `profiles`.
     """
 
     _esm = esm("workbench.js")
@@ -194,6 +197,10 @@ class WorkbenchUI(Pane):
                 from spoonwidgets.chat import Chat
 
                 self._show(chat=await self._made(Chat, conversation=SESSION))
+            case "query" if "query" not in self.panes:
+                from spoonwidgets.query import Query
+
+                self._show(query=await self._made(Query, beside=ImagesBeside(self)))
             case "tasks" if "tasks" not in self.panes:
                 from spoonwidgets.tasks import Tasks
 
@@ -262,6 +269,27 @@ class WorkbenchUI(Pane):
         return "", repr(self)
 
 
+class ImagesBeside:
+    """The gallery of the view's Images, for its query."""
+
+    def __init__(self, view: WorkbenchUI) -> None:
+        self._view = view
+
+    async def show(self, ids: list[str]) -> int:
+        """Show them in Images, and turn there, unless none of them belongs to its session."""
+        await self._view.op_open("images")
+        gallery = cast("Gallery | None", self._view.panes.get("gallery"))
+        if gallery is None or not await gallery.holds_any(ids):
+            return 0
+        count = await gallery.show_ids(ids)
+        self._view.tab = "images"
+        return count
+
+    async def selected(self) -> list[str]:
+        gallery = cast("Gallery | None", self._view.panes.get("gallery"))
+        return gallery.selected_ids if gallery else []
+
+
 def _make_first(params: Any) -> None:
     """By way of the parameters, so that they show what was asked for, and the next run draws another seed."""
     params.values = {"prompt": FIRST_PROMPT, "batch_size": FIRST_COUNT}
@@ -274,8 +302,9 @@ async def _until_looked(chat: Any) -> None:
 
 
 def workbench_ui(workbench: Workbench, *, height: int = 760) -> WorkbenchUI:
-    """The panes together in one view: parameters and gallery, chat, tasks, profiles. Show it as a cell's last line.
+    """The panes together in one view: parameters and gallery, chat, query, tasks, profiles.
 
-    Where nothing is set up yet it offers what needs neither key nor server. `height` is in pixels.
+    Show it as a cell's last line. Where nothing is set up yet it offers what needs neither key nor server. `height` is
+    in pixels.
     """
     return WorkbenchUI(workbench, height=height)

@@ -10,16 +10,16 @@ from spoonkernel.portal import Call
 from spoonkernel.types.database import QueryResult
 from spoonkernel.types.generations import Generation
 from spoonwidgets._base import Workbench, esm
+from spoonwidgets._query_aside import Beside
 from spoonwidgets._query_pane import QueryPane
 from spoonwidgets._query_rows import count_words
-from spoonwidgets._query_sql import View, parameter_names, text_of, value_of
+from spoonwidgets._query_sql import OF_GENERATIONS, View, parameter_names, text_of, value_of
 
 if TYPE_CHECKING:
     from spoonwidgets.gallery import Gallery
 
 OnResult = TypeVar("OnResult", bound=Callable[[QueryResult], object])
 ANSWER_S = 120.0
-OF_GENERATIONS = "SELECT * FROM runs\nWHERE id IN (SELECT CAST(unnest($ids) AS UUID))\nORDER BY created_at DESC"
 
 
 class Query(QueryPane):
@@ -33,6 +33,7 @@ class Query(QueryPane):
         sql: the statement to begin with. It does not run by itself.
         height: of the pane, in pixels; the rows scroll inside.
         static: keep the statement and its first rows in the notebook, for readers without a kernel.
+        beside: the gallery of a view that this pane is part of; `show_in` is for any other.
 
     Attributes:
         sql: what stands in the editor, as it is typed.
@@ -42,8 +43,16 @@ class Query(QueryPane):
 
     _esm = esm("query.js")
 
-    def __init__(self, workbench: Workbench, sql: str = "", *, height: int = 560, static: bool = True) -> None:
-        super().__init__(workbench, height=height, static=static)
+    def __init__(
+        self,
+        workbench: Workbench,
+        sql: str = "",
+        *,
+        height: int = 560,
+        static: bool = True,
+        beside: Beside | None = None,
+    ) -> None:
+        super().__init__(workbench, beside, height=height, static=static)
         self.sql = sql
 
     def __repr__(self) -> str:
@@ -114,15 +123,21 @@ class Query(QueryPane):
         how: Literal["count", "mean", "sum", "min", "max", "median"] | None = None,
         by: str | None = None,
     ) -> None:
-        """Have the page draw columns of the result.
+        """Have the page draw columns of the result. Asks the statement first, if nothing was asked yet.
 
         Args:
             how: what becomes of the rows with the same `x`: without `y` they are counted, else it is their mean.
             by: a column whose values get a line or colour each.
+
+        Raises:
+            BadRequest: the result has no such column, or no numbers in it.
         """
+        self._answered()
         self.chart = {"draw": draw, "x": x, "y": y, "how": how or ("mean" if y else "count"), "by": by}
         self.shown = "chart"
-        self._workbench.start(self.op_chart(dict(self.chart))).result(ANSWER_S)
+        self._workbench.start(self._draw(dict(self.chart))).result(ANSWER_S)
+        if self._drawing and self._drawing["error"]:
+            raise BadRequest(self._drawing["error"])
 
     def on_result(self, function: OnResult) -> OnResult:
         """Have a function called with each result, also those that the page asked for (in a thread)."""

@@ -426,7 +426,7 @@ def test_compared_models_are_asked_at_once_and_stopped_one_by_one(bench, page):
     looked(view)
     rows = [{"provider": "local", "model": name, "profile_id": None} for name in ("slow", "silent")]
     view.call("compared", models=rows)
-    view.call("compare", text="which?")
+    view.call("ask", text="which?")
     slow, silent = (turn.id for turn in chat._kept.tree.children(chat.turns[-1].id))
     view.call("stop", id=silent)
     assert view.state(silent) == "stopped"
@@ -434,6 +434,11 @@ def test_compared_models_are_asked_at_once_and_stopped_one_by_one(bench, page):
     view.call("stop")
     assert view.state(slow) == "stopped"
     assert "At most 4" in view.refused("compared", models=rows * 3)
+    view.call("keep", id=slow)
+    view.call("compared", models=[])
+    answer = view.call("ask", text="and then?")["id"]  # at once: its page has not heard that comparing ended
+    view.until(lambda: view.state(answer) == "complete")
+    assert [turn.text for turn in chat.turns[-2:]] == ["and then?", "You said: and then?"]
 
 
 def test_what_the_page_asks_for_wrongly_is_refused_in_words(bench, page):

@@ -335,6 +335,22 @@ def test_snapshot_has_the_first_rows_escaped(query):
     assert "range(50)" in text
 
 
+def test_plot_draws_what_the_saved_copy_keeps(query):
+    query.sql = "SELECT i % 3 AS cfg, i AS rating FROM range(9) AS _(i)"
+    query.plot(x="cfg", y="rating", draw="line")
+    assert (query.shown, query.result.row_count) == ("chart", 9)
+    html, text = query.saved()
+    assert "mean of rating by cfg" in text
+    assert [line.split(" | ")[:2] for line in text.splitlines()[3:6]] == [["0", "3"], ["1", "4"], ["2", "5"]]
+    assert html.count("█") == 14 + 19 + 24
+    query.plot(x="cfg", y="rating", by="cfg")
+    assert "cfg | 0 | 1 | 2" in query.saved()[1]
+    with pytest.raises(BadRequest, match="no column 'nothing'"):
+        query.plot(x="nothing")
+    query.shown = "table"
+    assert "9 rows" in query.saved()[1]
+
+
 def test_statement_that_cannot_be_wrapped_still_runs(query, page):
     view = page(query)
     view.call("hello")

@@ -3,7 +3,7 @@ import { between, cellText, extreme, starts, timeText, typeWords, widths } from 
 import { complete } from "../src/query/chart";
 import { suggestions } from "../src/query/complete";
 import { asPython } from "../src/query/export";
-import { numberLabel, place, ticks, timeTicks } from "../src/query/scale";
+import { numberLabel, ownTicks, place, ticks, timeTicks } from "../src/query/scale";
 import { condition, joined, offsetOf, parameterNames, quotedName, tablesIn } from "../src/query/sql";
 import { sorted, type Sort, type Table } from "../src/query/state";
 
@@ -78,6 +78,12 @@ test("the columns in view are found among many", () => {
   const [narrow, wide] = widths(["i", "text"], ["BIGINT", "VARCHAR"], [], [[1, "x".repeat(400)]]);
   expect(narrow).toBeLessThan(90);
   expect(wide).toBeLessThanOrEqual(320);
+});
+
+test("few values have a tick each, unless two of them are too near", () => {
+  expect(ownTicks([9, 3, 5, 7, 3], 12)).toEqual([3, 5, 7, 9]);
+  expect(ownTicks([3, 3.1, 9], 12)).toBeUndefined();
+  expect(ownTicks([4, 4], 12)).toBeUndefined();
 });
 
 test("ticks are round and hold everything", () => {

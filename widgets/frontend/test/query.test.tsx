@@ -122,3 +122,44 @@ test("parameters get a box each, and what is typed goes along", async () => {
   button("Run").click();
   expect(sent("run").args.values).toEqual({ least: "3" });
 });
+
+test("a server that counts questions says when the next one may run", async () => {
+  await connect({ ...RUN, ...ROWS, state: "failed", error: { code: "RATE_LIMITED", message: "10 questions in 60 s is the limit; ask again in 3 s", at: "editor", sql: "select a, b", retry_after_s: 0.3 } });
+  await vi.waitFor(() => expect(text()).toContain("10 questions in 60 s is the limitThe statement stays in the editor. It can run in 1 s."));
+  expect(button("Run again").disabled).toBe(true);
+  await vi.waitFor(() => expect(text()).toContain("It can run now."));
+  button("Run again").click();
+  expect(sent("run").args.sql).toBe("select a, b");
+});
+
+test("summaries that were spared are read when asked for, and a gallery beside takes the pictures", async () => {
+  await connect({ ...RUN, ...ROWS, pictures: [1], beside: true, spared: true });
+  await vi.waitFor(() => expect(button("Read the summaries")).toBeTruthy());
+  button("Read the summaries").click();
+  expect(sent("summaries")).toBeTruthy();
+  button("Show in the gallery").click();
+  reply("to_gallery", 0);
+  await vi.waitFor(() => expect(text()).toContain("None of these is in the gallery"));
+});
+
+test("where nothing can be asked the pane says what to do", async () => {
+  reply("hello", { seq: 0, state: { run: { number: 0, state: "idle", error: null, pictures: [], gallery: null }, schema: { tables: null, error: { message: "Questions in SQL are not installed: pip install" } }, summary: null, chart: null, file: {} } });
+  await vi.waitFor(() => expect(text()).toContain("Nothing can be asked in SQL yetQuestions in SQL are not installed: pip install"));
+  expect(text()).not.toContain("Ask your own history");
+  button("Try again").click();
+  expect(sent("schema")).toBeTruthy();
+});
+
+test("what Python writes right after a run is not overwritten by what was typed for it", async () => {
+  await connect();
+  const box = root().querySelector("textarea")!;
+  box.value = "select 1";
+  box.dispatchEvent(new InputEvent("input", { bubbles: true }));
+  press(box, "Enter", { shiftKey: true });
+  expect(kernel.traits.sql).toBe("select 1");
+  kernel.traits.sql = "select 2";
+  kernel.change("sql");
+  await vi.waitFor(() => expect(root().querySelector("textarea")!.value).toBe("select 2"));
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  expect(kernel.traits.sql).toBe("select 2");
+});

@@ -66,8 +66,7 @@ export class Actions {
 
   async send(): Promise<void> {
     const text = this.draft.peek();
-    const op = this.chat.models.peek().compared.length > 0 ? "compare" : "ask";
-    const done = await this.begin(op, { text, attachments: this.attachments.paths.peek() });
+    const done = await this.begin("ask", { text, attachments: this.attachments.paths.peek() });
     if (!done) return;
     if (this.draft.peek() === text) this.draft.value = ""; // kept until the kernel has it
     this.attachments.clear();

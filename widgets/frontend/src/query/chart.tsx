@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { isNumber, isTime } from "./cells";
-import { numberLabel, place, ticks, timeLabel, timeTicks } from "./scale";
+import { numberLabel, ownTicks, place, ticks, timeLabel, timeTicks } from "./scale";
 import type { ChartWish, Drawing, QueryState } from "./state";
 
 const HOW = { count: "number of rows", mean: "mean", median: "median", sum: "sum", min: "smallest", max: "largest" };
@@ -135,7 +135,8 @@ function Plot({ drawing, width, height, isName }: { drawing: Drawing; width: num
   const band = (right - LEFT) / Math.max(1, names.length);
   const pad = Math.min(24, (right - LEFT) / 12);
   const xAt = (value: number | string): number => (isName ? LEFT + band * (names.indexOf(value) + 0.5) : place(Number(value), least, most, LEFT + pad, right - pad));
-  const xTicks = isName ? [] : kind === "time" ? timeTicks(least, most, Math.floor((right - LEFT) / 90)) : ticks(least, most, Math.floor((right - LEFT) / 90)).filter((one) => one >= least && one <= most);
+  const room = Math.floor((right - LEFT) / 90);
+  const xTicks = isName ? [] : kind === "time" ? timeTicks(least, most, room) : (ownTicks(values, 2 * room) ?? ticks(least, most, room).filter((one) => one >= least && one <= most));
   const every = Math.max(1, Math.ceil(48 / band));
   const letters = Math.max(3, Math.floor((band * every - 4) / 6.2));
   const label = (name: number | string): string => (typeof name === "string" ? name : kind === "time" ? timeLabel(name, span(names)) : numberLabel(name));

@@ -19,13 +19,14 @@ export default {
     state.rpc = rpc;
     const faces = new CellFaces(rpc);
     const files = new Files(state);
-    const unbind = [
+    const bound = [
       bind(model, "sql", state.sql, TYPING_MS),
       bind(model, "values", state.values, TYPING_MS),
       bind(model, "chart", state.chart),
       bind(model, "shown", state.shown),
       bind(model, "history", state.history),
     ];
+    state.beforeAsking = () => bound.forEach(({ save }) => save());
     const unmount = mount(el, "query", [tokens, paneStyles, queryStyles], () => (
       <QueryView state={state} faces={faces} files={files} height={model.get("height")} bare={!!model.get("bare")} />
     ));
@@ -36,7 +37,7 @@ export default {
       release();
       unwatch();
       files.stop();
-      unbind.forEach((stop) => stop());
+      bound.forEach(({ stop }) => stop());
       rpc.dispose();
       unmount();
       faces.dispose();
@@ -45,10 +46,10 @@ export default {
 };
 
 /**
- * A trait and a signal that follow each other. What is typed goes to Python when the typing pauses, at the latest when the
- * pane goes; nothing that comes back meanwhile overwrites it.
+ * A trait and a signal that follow each other. What is typed goes to Python when the typing pauses, at the latest when it is
+ * asked or the pane goes; nothing that comes back meanwhile overwrites it.
  */
-function bind<T>(model: AnyModel, name: string, own: Signal<T>, delay = 0): () => void {
+function bind<T>(model: AnyModel, name: string, own: Signal<T>, delay = 0): { save(): void; stop(): void } {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const same = (): boolean => JSON.stringify(model.get(name)) === JSON.stringify(own.peek());
   const onTrait = (): void => {
@@ -63,16 +64,17 @@ function bind<T>(model: AnyModel, name: string, own: Signal<T>, delay = 0): () =
   };
   onTrait();
   model.on(`change:${name}`, onTrait);
-  const stop = effect(() => {
+  const unfollow = effect(() => {
     own.value;
     if (same()) return;
     clearTimeout(timer);
     if (delay > 0) timer = setTimeout(save, delay);
     else save();
   });
-  return () => {
-    stop();
+  const stop = (): void => {
+    unfollow();
     save();
     model.off(`change:${name}`, onTrait);
   };
+  return { save, stop };
 }

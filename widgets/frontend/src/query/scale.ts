@@ -11,6 +11,13 @@ export function ticks(low: number, high: number, count: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, place) => Number(((first + place) * step).toPrecision(12)));
 }
 
+/** The values themselves, where they are so few that each has its label: no tick stands where nothing is. */
+export function ownTicks(values: readonly number[], count: number): number[] | undefined {
+  const own = [...new Set(values)].sort((one, other) => one - other);
+  const nearest = Math.min(...own.slice(1).map((value, place) => value - own[place]!));
+  return own.length > 1 && (own.at(-1)! - own[0]!) / nearest <= count ? own : undefined;
+}
+
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;

@@ -58,7 +58,7 @@ export function Schema({ state, desk }: { state: QueryState; desk: Desk }) {
         <input class="field" aria-label="Find a table or column" placeholder="Find" value={find.value} onInput={(event) => (find.value = event.currentTarget.value)} />
       </span>
       {tables === null && !state.schemaError.value && <p class="note quiet-text">Reading the tables…</p>}
-      {state.schemaError.value && (
+      {tables && state.schemaError.value && (
         <p class="note" role="alert">
           {state.schemaError.value} <Button onClick={() => void state.rpc.call("schema").catch(() => {})}>Try again</Button>
         </p>

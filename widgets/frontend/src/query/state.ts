@@ -15,6 +15,7 @@ export interface Trouble {
   line?: number;
   column?: number;
   length?: number;
+  retry_after_s?: number | null;
 }
 
 export interface RunData {
@@ -37,6 +38,10 @@ export interface RunData {
   pictures: number[];
   /** The gallery that follows this query. */
   gallery: { shown: number | null } | null;
+  /** Whether a gallery is beside this pane, in the view of the whole workbench. */
+  beside?: boolean;
+  /** Nothing is asked that the user did not ask for: the server counts questions. */
+  spared?: boolean;
 }
 
 export interface Column {
@@ -126,6 +131,8 @@ export class QueryState {
   /** How many rows the grid has. */
   readonly count = computed(() => this.run.value.count ?? 0);
   rpc!: Rpc;
+  /** Has what was typed go to Python: from then on Python may write another statement. */
+  beforeAsking: () => void = () => {};
   /** Told of each answer. */
   onAnswer: (run: RunData) => void = () => {};
   #windows = new Map<number, Cell[][] | "asked">();
@@ -217,6 +224,7 @@ export class QueryState {
 
   start(sql: string): void {
     this.said.value = "";
+    this.beforeAsking();
     void this.rpc.call("run", { sql, values: this.values.peek() }).catch((error: Error) => (this.said.value = error.message));
   }
 
@@ -229,6 +237,29 @@ export class QueryState {
 
   stop(): void {
     void this.rpc.call("stop").catch(() => {});
+  }
+
+  /** Show the pictures of the result in the gallery beside. */
+  async toGallery(): Promise<void> {
+    this.said.value = "";
+    try {
+      const count = await this.rpc.call<number>("to_gallery");
+      this.said.value = count > 0 ? `${count.toLocaleString("en")} shown in the gallery` : "None of these is in the gallery: it has another session";
+    } catch (error) {
+      this.said.value = (error as Error).message;
+    }
+  }
+
+  /** Ask about what is selected in the gallery beside. */
+  about(): void {
+    this.said.value = "";
+    this.beforeAsking();
+    void this.rpc.call("about").catch((error: Error) => (this.said.value = error.message));
+  }
+
+  summarise(): void {
+    this.said.value = "";
+    void this.rpc.call("summaries").catch((error: Error) => (this.said.value = error.message));
   }
 
   draw(wish: Partial<ChartWish>): void {

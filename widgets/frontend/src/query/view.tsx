@@ -12,10 +12,12 @@ import { RunBar } from "./runbar";
 import { Schema } from "./schema";
 import { Side } from "./side";
 import { dropSnippet, keepSnippet, keptSnippets, READY } from "./snippets";
-import { offsetOf } from "./sql";
 import type { QueryState } from "./state";
+import { Oops, Unavailable } from "./trouble";
 
 const SLOW_MS = 300;
+const TO_GALLERY = "Show in the gallery";
+const SELECTION = "What is selected in the gallery?";
 
 interface Props {
   state: QueryState;
@@ -57,7 +59,7 @@ export function QueryView({ state, faces, files, height, bare }: Props) {
           <Body state={state} faces={faces} files={files} desk={desk} run={run} />
         </div>
       </div>
-      <Ledger state={state} />
+      {!(bare && state.run.value.number === 0) && <Ledger state={state} />}
     </section>
   );
 }
@@ -65,7 +67,8 @@ export function QueryView({ state, faces, files, height, bare }: Props) {
 function Body({ state, faces, files, desk, run }: { state: QueryState; faces: CellFaces; files: Files; desk: Desk; run(): void }) {
   const { number, error, state: now } = state.run.value;
   if (error?.at === "editor") return <Oops state={state} desk={desk} run={run} />;
-  if (number === 0) return now === "running" ? <Ghosts /> : <First state={state} run={run} />;
+  if (number === 0 && now === "running") return <Ghosts />;
+  if (number === 0) return isUnavailable(state) ? <Unavailable state={state} /> : <First state={state} run={run} />;
   const isChart = state.shown.value === "chart";
   const tab = (name: string, words: string) => (
     <button
@@ -95,6 +98,11 @@ function Body({ state, faces, files, desk, run }: { state: QueryState; faces: Ce
         </div>
         <Filter state={state} />
         {state.selected.value.size > 0 && <CopyRows state={state} />}
+        {state.run.value.beside && state.run.value.pictures.length > 0 && (
+          <Button icon="image" look="plain" aria-label={TO_GALLERY} title={TO_GALLERY} onClick={() => void state.toGallery()}>
+            <span class="hide-narrow">{TO_GALLERY}</span>
+          </Button>
+        )}
         <Menu name="Export" label="Export" icon="download" look="plain" end>
           {(close) =>
             (["csv", "parquet", "json"] as const).map((format) => (
@@ -118,6 +126,9 @@ function Body({ state, faces, files, desk, run }: { state: QueryState; faces: Ce
     </>
   );
 }
+
+/** The tables could not be read, and never were. */
+export const isUnavailable = (state: QueryState): boolean => state.tables.value === null && state.schemaError.value !== "";
 
 function TableView({ state, faces }: { state: QueryState; faces: CellFaces }) {
   const box = useRef<HTMLDivElement>(null);
@@ -223,37 +234,6 @@ function Truncated({ state }: { state: QueryState }) {
   );
 }
 
-/** Why the statement was refused, and where; what DuckDB suggests is one click away. */
-function Oops({ state, desk, run }: { state: QueryState; desk: Desk; run(): void }) {
-  const error = state.run.value.error!;
-  const [head, ...rest] = error.message.split("\n");
-  const better = /Did you mean "([^"]+)"/.exec(error.message)?.[1];
-  const isSame = state.sql.value === error.sql;
-  const replace = (): void => {
-    const from = offsetOf(error.sql, error.line!, error.column!);
-    state.sql.value = error.sql.slice(0, from) + better + error.sql.slice(from + (error.length ?? 0));
-    desk.focus();
-    run();
-  };
-  return (
-    <div class="oops-box" role="alert">
-      <Icon name="failed" />
-      <div>
-        <b>{head!.replace(/^(Parser|Binder|Catalog|Invalid Input|Conversion) Error: /, "")}</b>
-        {rest.length > 0 && <pre>{rest.join("\n")}</pre>}
-        <p class="quiet-text small">
-          {error.line !== undefined && `Line ${error.line}, column ${error.column}. `}
-          {error.code === "query_stopped" ? "Ask for less with a where or a limit." : "Nothing was changed: this pane only reads."}
-        </p>
-        <p class="acts">
-          {better && error.line !== undefined && isSame && <Button onClick={replace}>Use {better}</Button>}
-          {state.run.value.number > 0 && <Button onClick={() => (state.run.value = { ...state.run.peek(), error: null })}>Back to the last result</Button>}
-        </p>
-      </div>
-    </div>
-  );
-}
-
 function Ghosts() {
   const slow = useSignal(false);
   useEffect(() => {
@@ -297,6 +277,17 @@ function First({ state, run }: { state: QueryState; run(): void }) {
             </Button>
           </li>
         ))}
+        {state.run.value.beside && (
+          <li>
+            <span class="cut">
+              <b>{SELECTION}</b>
+              <span class="quiet-text small cut">{state.said.value || "Their rows, with everything that is kept about them"}</span>
+            </span>
+            <Button icon="play" aria-label={`Run: ${SELECTION}`} onClick={() => state.about()}>
+              Run
+            </Button>
+          </li>
+        )}
       </ul>
     </div>
   );
@@ -340,6 +331,16 @@ function Snippets({ state, put }: { state: QueryState; put(sql: string): void })
       <Menu name="Snippets" label="Snippets" look="plain" end>
         {(close) => (
           <>
+            {state.run.value.beside && (
+              <MenuItem
+                onClick={() => {
+                  close();
+                  state.about();
+                }}
+              >
+                {SELECTION}
+              </MenuItem>
+            )}
             {[...keptSnippets().map((one) => ({ ...one, own: true })), ...READY.map((one) => ({ ...one, own: false }))].map(({ name: words, sql, own }) => (
               <div class="kept" key={words}>
                 <MenuItem
@@ -384,7 +385,7 @@ function CopyPython({ state }: { state: QueryState }) {
 }
 
 function Ledger({ state }: { state: QueryState }) {
-  const { number, count = 0, fields = [], ms = 0, at = 0, gallery } = state.run.value;
+  const { number, count = 0, fields = [], ms = 0, at = 0, gallery, spared } = state.run.value;
   const chosen = state.selected.value.size;
   return (
     <footer class="ledger">
@@ -410,6 +411,11 @@ function Ledger({ state }: { state: QueryState }) {
         <span role="status" class="cut">
           {state.said.value}
         </span>
+        {spared && number > 0 && count > 0 && !state.summary.value && (
+          <button type="button" class="link" title="This server may take 10 questions a minute. They take one or two, so they are read only when asked for." onClick={() => state.summarise()}>
+            Read the summaries
+          </button>
+        )}
         {gallery && typeof gallery.shown === "number" && <span>{gallery.shown.toLocaleString("en")} shown in the gallery</span>}
         {number > 0 && <span class="hide-narrow">As of {new Date(at).toLocaleTimeString("en-GB")}</span>}
       </span>

@@ -31,7 +31,7 @@ export function Slot({ id, host, fit = false }: Props) {
     el.dataset.bare = fit ? "fit" : "";
     trouble.value = "";
     if (typeof host?.getWidget !== "function")
-      trouble.value = "This front end cannot put panes into one another. Show them one by one instead: Params(wb), Gallery(wb), Chat(wb), Tasks(wb), Profiles(wb).";
+      trouble.value = "This front end cannot put panes into one another. Show them one by one instead: Params(wb), Gallery(wb), Chat(wb), Query(wb), Tasks(wb), Profiles(wb).";
     else
       host
         .getWidget(`anywidget:${id}`)

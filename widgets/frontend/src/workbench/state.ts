@@ -1,9 +1,9 @@
 import { computed, signal } from "@preact/signals";
 import type { Entry, OffersRow } from "../profiles/state";
 
-export const TABS = ["images", "chat", "tasks", "profiles"] as const;
+export const TABS = ["images", "chat", "query", "tasks", "profiles"] as const;
 export type Tab = (typeof TABS)[number];
-export const TAB_NAMES: Record<Tab, string> = { images: "Images", chat: "Chat", tasks: "Tasks", profiles: "Profiles" };
+export const TAB_NAMES: Record<Tab, string> = { images: "Images", chat: "Chat", query: "Query", tasks: "Tasks", profiles: "Profiles" };
 
 export interface Counts {
   /** Null is unknown. */
