@@ -1,14 +1,17 @@
 """The database room over a real server: printed shapes, long answers, and a server that stays awake meanwhile."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import httpx
 import psutil
 import pytest
 import pytest_asyncio
 
+from commands import serving
 from serving import served
 from spoonkernel.config import Config
 from spoonkernel.workbench import Workbench
@@ -26,7 +29,7 @@ select * from range(10000) a, range(2) b, (select repeat('x', 900) as x) c
 select range(100000) as r from range(30)
 """
 SLOWEST_S = 0.1
-NEAR_MISSES = 0.1  # of the requests: other tests run beside this one; alone it is under 0.02
+NEAR_MISSES = 0.01  # of the requests: other tests run beside this one; alone it is under 0.0005
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -126,35 +129,50 @@ async def test_a_long_answer_is_cut_at_its_size(api):
     assert len(reply.content) < 17_000_000
 
 
-async def test_the_server_answers_others_while_statements_cost_all_they_may(api, workbench):
-    """`/database/tables` needs no child, `/profiles` reads the store: both answer at once throughout."""
-    await api.post("/database/query", json={"query": "select 1"})
-    asking = asyncio.create_task(ask_all(api))
-    took: list[float] = []
-    peak = 0
-    while not asking.done():
-        for path in ("/database/tables", "/profiles"):
-            began = time.perf_counter()
-            reply = await api.get(path)
-            took.append(time.perf_counter() - began)
-            assert reply.status_code == 200
-        if (pid := workbench.database._child.pid) is not None and psutil.pid_exists(pid):
-            peak = max(peak, psutil.Process(pid).memory_info().rss)
-        await asyncio.sleep(0.01)
-    assert await asking >= 5
-    slow = [one for one in took if one > SLOWEST_S]
-    assert len(took) > 100
-    assert len(slow) <= NEAR_MISSES * len(took), [round(one, 3) for one in slow]
-    assert max(took) < 1
-    assert peak < 4 << 30
-    reply = await api.post("/database/query", json={"query": "select 42 as a"})
-    assert reply.json()["data"]["rows"] == [{"a": 42}]
+async def test_the_server_answers_others_while_statements_cost_all_they_may(tmp_path, record_property):
+    """`spoon serve` as it runs: `/database/tables` needs no child, `/profiles` reads the store. Both answer at once."""
+    async with (
+        serving("--port", "0", "--data", str(tmp_path), SPOON_DATABASE_TIMEOUT_S="2") as server,
+        httpx.AsyncClient(base_url=f"{server.url}/api", timeout=60, trust_env=False) as api,
+    ):
+        await api.post("/database/query", json={"query": "select 1"})
+        asking = asyncio.create_task(ask_all(api))
+        took: list[float] = []
+        peak = 0
+        gc.freeze()  # what earlier tests left: looking through it stops this process, which is the watch, for 0.1 s
+        while not asking.done():
+            for path in ("/database/tables", "/profiles"):
+                began = time.perf_counter()
+                reply = await api.get(path)
+                took.append(time.perf_counter() - began)
+                assert reply.status_code == 200
+            peak = max(peak, children_bytes(server.process.pid))
+            await asyncio.sleep(0.01)
+        assert await asking >= 5
+        record_property("p99_ms", round(sorted(took)[int(0.99 * len(took))] * 1000))
+        slow = [round(one, 3) for one in took if one > SLOWEST_S]
+        assert len(took) > 100
+        assert len(slow) <= NEAR_MISSES * len(took), slow
+        assert peak < 3 << 30
+        reply = await api.post("/database/query", json={"query": "select 42 as a"})
+        assert reply.json()["data"]["rows"] == [{"a": 42}]
+
+
+def children_bytes(pid: int) -> int:
+    total = 0
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.NoSuchProcess):
+            total += child.memory_info().rss
+    return total
 
 
 async def ask_all(api: httpx.AsyncClient) -> int:
-    """How many of the expensive statements were stopped."""
+    """How many of the expensive statements were stopped. Long answers are let go by unread."""
     stopped = 0
     for sql in EXPENSIVE.strip().splitlines():
-        reply = await api.post("/database/query", json={"query": sql, "limit": 10_000})
-        stopped += reply.status_code == 400 and b'"QUERY_STOPPED"' in reply.content
+        async with api.stream("POST", "/database/query", json={"query": sql, "limit": 10_000}) as reply:
+            head = b""
+            async for piece in reply.aiter_raw():
+                head = head or piece
+        stopped += reply.status_code == 400 and b'"QUERY_STOPPED"' in head
     return stopped
