@@ -68,6 +68,8 @@ def _start_sooner() -> None:
 
 
 def _arguments(args: argparse.Namespace, folder: Path) -> list[str]:
+    import zmq
+
     start = f"/lab/tree/{FIRST}" if (folder / FIRST).exists() else "/lab"
     arguments = [
         "--ServerApp.ip=127.0.0.1",
@@ -77,7 +79,10 @@ def _arguments(args: argparse.Namespace, folder: Path) -> list[str]:
         "--LabApp.extension_manager=readonly",  # no look-ups on PyPI
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--Application.log_level=WARN",
+        "--ServerApp.tornado_settings={'ws_ping_timeout': 30_000}",  # ms; its default is one that it warns of itself
     ]
+    if zmq.has("curve"):  # else any user of this machine could listen to what the kernels' ports send out
+        arguments.append("--KernelManager.transport_encryption=auto")
     if args.port is not None:
         arguments += [f"--ServerApp.port={args.port}", "--ServerApp.port_retries=0"]
     if args.no_browser or not has_display():
@@ -98,7 +103,7 @@ def _kernel(folder: Path) -> Path:
         "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         "display_name": "Python 3 (Spoon)",
         "language": "python",
-        "metadata": {"debugger": True},
+        "metadata": {"debugger": True, "supported_encryption": "curve"},
     }
     _write(folder / "kernels" / "python3" / "kernel.json", spec)
     return folder

@@ -10,6 +10,9 @@ import sys
 
 import httpx
 import pytest
+import zmq
+import zmq.asyncio
+from zmq.utils.monitor import recv_monitor_message
 
 READY = re.compile(r"JupyterLab is ready at (http://127\.0\.0\.1:\d+/)lab/tree/01_chat\.ipynb\?token=(\w+)\n")
 
@@ -68,7 +71,22 @@ async def test_the_kernel_is_this_interpreter_with_spoon_and_its_data_folder(lab
     async with asyncio.timeout(60):
         said = await run(client, kernel, code)
     assert json.loads(said) == [str(tmp_path / "data"), "spoonkernel"]
+    [port] = [json.loads(one.read_text())["iopub_port"] for one in tmp_path.rglob(f"kernel-{kernel}.json")]
+    assert await is_refused(f"tcp://127.0.0.1:{port}"), "what a kernel sends out is for Jupyter, not for all users here"
     await client.delete(f"api/kernels/{kernel}")
+
+
+async def is_refused(address: str) -> bool:
+    """Whether somebody who has no key gets no connection with a kernel's port."""
+    refused = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    with zmq.asyncio.Context() as context, context.socket(zmq.SUB) as stranger:
+        stranger.linger = 0
+        with stranger.get_monitor_socket(refused | zmq.EVENT_HANDSHAKE_SUCCEEDED) as monitor:
+            stranger.connect(address)
+            async with asyncio.timeout(30):
+                event = await recv_monitor_message(monitor)
+            stranger.disable_monitor()
+    return bool(event["event"] & refused)
 
 
 async def run(client: httpx.AsyncClient, kernel: str, code: str) -> str:
