@@ -86,6 +86,16 @@ test("one stop for the keyboard: heads sort, cells open, rows are selected", asy
   expect(sent("view").args.where).toBe(`"${EVIL.replaceAll('"', '""')}" = 'x'`);
 });
 
+test("the grid names a cell as the current one when its row has come, not before", async () => {
+  await connect({ ...RUN, ...ROWS });
+  await vi.waitFor(() => expect(sent("rows")).toBeTruthy());
+  const grid = root().querySelector("[role=grid]")!;
+  expect(grid.hasAttribute("aria-activedescendant")).toBe(false);
+  reply("rows", [[1, "x"], [2, EVIL], [3, null]]);
+  await vi.waitFor(() => expect(grid.getAttribute("aria-activedescendant")).toBe("cell-0-0"));
+  expect(root().querySelector("#cell-0-0")).toBeTruthy();
+});
+
 test("an error stands at the editor, and its remedy is one click away", async () => {
   const error = { code: "validation", message: 'Catalog Error: Table with name run does not exist!\nDid you mean "runs"?', at: "editor", sql: "select a, b", line: 1, column: 8, length: 1 };
   await connect({ ...RUN, ...ROWS, state: "failed", error });

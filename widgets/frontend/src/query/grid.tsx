@@ -104,7 +104,7 @@ export function Grid({ state, faces }: { state: QueryState; faces: CellFaces }) 
   };
 
   const shownColumns = Array.from({ length: lastColumn - firstColumn }, (_, place) => firstColumn + place);
-  const isDrawn = row === HEADS ? count >= 0 : row >= from && row < to;
+  const isDrawn = row === HEADS ? count >= 0 : row >= from && row < to && state.row(row) !== undefined; // a row that is still to come has no cells
   return (
     <div
       ref={box}
