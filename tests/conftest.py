@@ -21,6 +21,17 @@ def pytest_sessionstart():
     sys.modules["rfc3987_syntax"] = None  # as `spoon lab` does: 1.5 s of each process that imports `nbformat`
 
 
+def pytest_collection_modifyitems(items):
+    """For `--dist loadgroup`: a process has whole files, and one of them all browser tests.
+
+    Those use the processor most and have one JupyterLab and one browser between them. The other files wait a lot. So
+    one process is in the browser while two share the rest.
+    """
+    for item in items:
+        file = item.location[0]
+        item.add_marker(pytest.mark.xdist_group("browser" if file.startswith("tests/browser/") else file))
+
+
 def pytest_collection_finish():
     """Spare the garbage collector what stays: the modules and some thousand tests."""
     gc.enable()

@@ -121,6 +121,9 @@ class Lab:
         return json.loads(body) if body else None
 
 
+DEBUGGERS = "Could not restore the debugger state: Canceled future for debug_request"
+"""JupyterLab's own words where a kernel is restarted before it has answered JupyterLab's debugger."""
+
 RUN_CODE = """
 async ([code, timeout]) => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
@@ -171,7 +174,7 @@ class Notebook:
             page.on(event, listener)
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        if message.type == "error" and not message.text.startswith(DEBUGGERS):
             self.trouble.append(message.text)
 
     def _failed(self, error: object) -> None:

@@ -13,7 +13,7 @@ let el: HTMLElement;
 let dispose: () => void;
 
 beforeEach(() => {
-  (globalThis as any).spoonAssets = new Map([["markdown", import("../src/assets/markdown")]]);
+  (globalThis as any).spoonAssets = new Map([["markdown", { module: import("../src/assets/markdown") }]]);
   kernel = new FakeModel();
   kernel.traits = { height: 300, draft: "", static_id: "" };
   el = document.body.appendChild(document.createElement("div"));

@@ -11,15 +11,35 @@ export interface Assets {
   query: typeof import("../assets/query");
 }
 
-const page = globalThis as typeof globalThis & { spoonAssets?: Map<string, Promise<unknown>> };
+/** What one view has fetched, or is fetching, for all of the page. */
+interface Fetched {
+  module: Promise<unknown>;
+  by: Rpc;
+}
+
+/** A view that fetches may go, or its kernel. After so long another view no longer waits for it, and asks for itself. */
+export const OTHERS_MS = 3_000;
+const page = globalThis as typeof globalThis & { spoonAssets?: Map<string, Fetched> };
 
 /** The module of an asset. A failed load is forgotten, so that the next call tries again. */
-export function loadAsset<Name extends keyof Assets>(rpc: Rpc, name: Name): Promise<Assets[Name]> {
-  const loaded = (page.spoonAssets ??= new Map());
-  const known = loaded.get(name) ?? fetchAsset(rpc, name);
-  loaded.set(name, known);
-  known.catch(() => loaded.delete(name));
-  return known as Promise<Assets[Name]>;
+export async function loadAsset<Name extends keyof Assets>(rpc: Rpc, name: Name): Promise<Assets[Name]> {
+  const fetched = (page.spoonAssets ??= new Map());
+  const known = fetched.get(name);
+  const found = known && (await (known.by === rpc ? known.module : withinReason(known.module)));
+  if (found) return found as Assets[Name];
+  const newer = fetched.get(name);
+  if (newer && newer !== known) return loadAsset(rpc, name); // yet another view waited less long
+  const own = { module: fetchAsset(rpc, name), by: rpc };
+  fetched.set(name, own);
+  own.module.catch(() => fetched.get(name) === own && fetched.delete(name));
+  return own.module as Promise<Assets[Name]>;
+}
+
+/** Another view's module; nothing when it does not come. */
+async function withinReason(module: Promise<unknown>): Promise<unknown> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, OTHERS_MS)));
+  return Promise.race([module.catch(() => undefined), late]).finally(() => clearTimeout(timer));
 }
 
 async function fetchAsset(rpc: Rpc, name: string): Promise<unknown> {
