@@ -25,6 +25,7 @@ FIRST = "01_chat.ipynb"
 NEEDED = ("jupyterlab", "ipykernel", "ipywidgets", "anywidget")
 READY_S = 60.0
 POLL_S = 0.05
+LEAVE_S = 1.0
 DEFAULTS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},  # a saved notebook shows its widgets again
@@ -55,7 +56,23 @@ def run(args: argparse.Namespace) -> int:
     from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]  # it ships no types
 
     LabApp.launch_instance(argv=_arguments(args, folder))
+    _leave()
     return 0
+
+
+def _leave() -> None:
+    """End the process here, if a thread would keep it from ending.
+
+    A request that the end cut off leaves a worker thread of anyio's, which waits for ever and which Python waits for.
+    """
+    deadline = time.monotonic() + LEAVE_S
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(max(0, deadline - time.monotonic()))
+            if thread.is_alive():
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(0)
 
 
 def _start_sooner() -> None:

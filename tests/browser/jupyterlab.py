@@ -32,7 +32,8 @@ NO_BUILD = {"buildCheck": False, "buildAvailable": False}
 """Or else each page has the server ask yarn, in a process of its own, whether JupyterLab itself must be built anew."""
 START = (
     "import sys; sys.modules['rfc3987_syntax'] = None; "  # as `spoon lab` does: half of the start is its import
-    "from jupyterlab.labapp import main; sys.exit(main())"
+    "from jupyterlab.labapp import main; main(); "
+    "import os; os._exit(0)"  # a request that the end cut off leaves a thread that Python would wait for, for ever
 )
 
 

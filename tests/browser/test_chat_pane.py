@@ -218,6 +218,24 @@ def test_reader_who_scrolled_up_stays_there_and_keys_never_reach_the_notebook(ch
     assert notebook.value("'ran' in globals()") is False
 
 
+def test_shift_enter_sends_for_those_who_want_it_and_runs_no_cell(chat, request):
+    pane, notebook = chat("echo", "Chat(bench, model='echo')")
+    page = notebook.page
+    request.addfinalizer(lambda: page.is_closed() or page.evaluate("localStorage.removeItem('spoon.chat.sends')"))
+    pane.button("More").click()
+    pane.button("Send with Shift Enter").click()
+    pane.box.fill("one")
+    pane.box.press("Enter")
+    page.keyboard.type("two")
+    pane.box.press("Shift+Enter")
+    expect(pane.log.get_by_text("You said: one two")).to_be_visible()
+    assert notebook.value("'_2' in globals()") is False
+    notebook.run_cell(1)
+    other = Pane(notebook, 1)
+    other.box.focus()
+    expect(other.at.get_by_text("Shift Enter sends")).to_be_visible()  # it is the reader's setting, not the pane's
+
+
 def test_lost_events_are_made_up_for(chat):
     """The Jupyter server drops messages of a burst; the page notices the gap and asks for the whole state."""
     pane, notebook = chat("echo")
@@ -284,6 +302,11 @@ def test_branches_and_a_large_picture_outlive_the_page_and_the_kernel(notebook):
     expect(pane.log.get_by_text("You said: first words with 1 picture")).to_be_visible(timeout=10_000)
     picture = pane.log.get_by_role("img", name="Attached: large.png")
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") <= 256
+    large = pane.at.get_by_role("dialog", name="large.png")
+    pane.at.get_by_role("button", name="Attached: large.png").press("Enter")
+    expect(large.get_by_role("alert")).to_contain_text("Too large to show here")
+    opened.page.keyboard.press("Escape")
+    expect(large).to_have_count(0)
 
     pane.button("Edit this message").click()
     pane.at.get_by_role("textbox", name="Edit message").fill("other words")

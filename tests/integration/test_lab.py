@@ -130,6 +130,23 @@ async def test_it_asks_nothing_of_the_internet_unless_the_user_wants_it(lab, tmp
     assert '"buildCheck": false' in (await client.get("lab")).text, "no page has yarn started"
 
 
+async def test_a_thread_that_jupyter_leaves_behind_does_not_keep_it(tmp_path):
+    """As it does when its end cuts off a request: one of its worker threads then waits for the next one."""
+    code = (
+        "import sys, threading; from jupyterlab.labapp import LabApp; from spoonkernel.cli import main\n"
+        "LabApp.launch_instance = lambda argv: threading.Thread(target=threading.Event().wait).start()\n"
+        f"sys.exit(main(['lab', '--no-browser', '--data', {str(tmp_path / 'data')!r}]))"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, env=environment(tmp_path))
+    try:
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 async def test_a_port_in_use_ends_it(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         process = await spoon_lab(tmp_path, "--port", str(other.getsockname()[1]))

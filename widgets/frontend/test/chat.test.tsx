@@ -106,6 +106,47 @@ test("shift enter and composing make no message", async () => {
   expect(asked("ask")).toBeUndefined();
 });
 
+test("which key sends is a setting: the other one begins a new line, and the words beside the box say so", async () => {
+  await connect();
+  type("hello");
+  await vi.waitFor(() => expect(button("Send").disabled).toBe(false));
+  const swap = async (words: string): Promise<void> => {
+    button("More").click(); // happy-dom opens no popover
+    root().querySelector('[aria-label="More"][popover]')!.dispatchEvent(Object.assign(new Event("toggle"), { newState: "open" }));
+    await vi.waitFor(() => expect(button(words)).toBeTruthy());
+    button(words).click();
+  };
+  await swap("Send with Shift Enter");
+  await vi.waitFor(() => expect(root().querySelector(".hint")!.textContent).toBe("Shift Enter sends, Enter new line"));
+  press(box(), "Enter");
+  expect(asked("ask")).toBeUndefined();
+  press(box(), "Enter", { shiftKey: true });
+  expect(asked("ask").args.text).toBe("hello");
+  expect(localStorage.getItem("spoon.chat.sends")).toBe("Shift Enter");
+  localStorage.clear();
+});
+
+test("a sent picture opens large, with its thumbnail until it has come", async () => {
+  const attachment = { content: "/storage/media/p.png", thumbnail: "/storage/media/t.png", filename: "p.png", mime_type: "image/png", bytes: 9, width: 640, height: 480 };
+  let made = 0;
+  vi.spyOn(URL, "createObjectURL").mockImplementation(() => `blob:${made++}`);
+  await connect([turn("q", null, "look", { attachments: [attachment] })]);
+  const bytes = new DataView(new ArrayBuffer(3));
+  const give = (path: string) => {
+    const { id } = kernel.sent.findLast(({ op, args }) => op === "media" && args.path === path);
+    kernel.say({ k: "res", id }, [bytes]);
+  };
+  await vi.waitFor(() => give(attachment.thumbnail));
+  (await part<HTMLButtonElement>("button.thumb")).click();
+  const large = await part<HTMLImageElement>("dialog.picture > img");
+  expect(large.getAttribute("src")).toBe("blob:0");
+  await vi.waitFor(() => give(attachment.content));
+  await vi.waitFor(() => expect(large.getAttribute("src")).toBe("blob:1"));
+  button("Close").click();
+  await vi.waitFor(() => expect(root().querySelector("dialog.picture")).toBeNull());
+  vi.restoreAllMocks();
+});
+
 test("nothing answers: the pane offers what needs nothing first", async () => {
   await connect([], { models: { ...MODELS, choice: null, choices: [] } });
   expect(text()).toContain("Pick something to talk to");

@@ -4,6 +4,7 @@ import { copyText } from "../core/clipboard";
 import type { Rpc } from "../core/rpc";
 import { Attachments } from "./attachments";
 import { insertBelow } from "./insert";
+import { SendingKey } from "./sending";
 import type { Choice, Conversation, Entry } from "./state";
 
 /** What the parts of a pane can do, and the little that only this view knows. */
@@ -19,6 +20,7 @@ export class Actions {
   readonly drawer = signal(false);
   readonly markdown = signal<Assets["markdown"] | null>(null);
   readonly attachments: Attachments;
+  readonly sendingKey = new SendingKey();
   readonly busy = computed(() => this.sending.value || this.chat.live.value);
   readonly off = computed(() => this.rpc.link.value === "lost");
   #media = new Map<string, Promise<string>>();

@@ -62,7 +62,7 @@ export function Editor({ turn, at }: Props) {
             event.stopPropagation();
             done();
           }
-          if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+          if (at.sendingKey.isIn(event)) {
             event.preventDefault();
             if (text.peek().trim()) void send();
           }

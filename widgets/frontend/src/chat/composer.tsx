@@ -20,7 +20,7 @@ export function Composer({ at }: { at: Actions }) {
     if (ready && !at.busy.value) void at.send();
   };
   const onKey = (event: TargetedKeyboardEvent<HTMLTextAreaElement>): void => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    if (at.sendingKey.isIn(event)) {
       event.preventDefault();
       send();
     }
@@ -45,6 +45,7 @@ export function Composer({ at }: { at: Actions }) {
         aria-label="Message"
         placeholder="Write a message"
         value={draft.value}
+        onFocus={() => at.sendingKey.look()}
         onInput={(event) => (draft.value = event.currentTarget.value)}
         onKeyDown={onKey}
         onPaste={(event) => {
@@ -71,7 +72,7 @@ export function Composer({ at }: { at: Actions }) {
         {chat.models.value.compared.length > 0 ? <ComparePicker at={at} /> : <Picker at={at} />}
         <Settings at={at} />
         <span class="grow" />
-        <Hint busy={at.busy.value} keep={keep} />
+        <Hint at={at} keep={keep} />
         {at.busy.value ? (
           <Button
             key="stop"
@@ -94,7 +95,8 @@ export function Composer({ at }: { at: Actions }) {
   );
 }
 
-function Hint({ busy, keep }: { busy: boolean; keep: boolean }) {
+function Hint({ at, keep }: { at: Actions; keep: boolean }) {
+  const busy = at.busy.value;
   if (keep && !busy) return <span class="tiny quiet-text hint">Keep an answer to go on</span>;
   return (
     <span class="tiny quiet-text hide-narrow hint">
@@ -104,7 +106,7 @@ function Hint({ busy, keep }: { busy: boolean; keep: boolean }) {
         </>
       ) : (
         <>
-          <span class="kbd">Enter</span> sends, <span class="kbd">Shift Enter</span> new line
+          <span class="kbd">{at.sendingKey.sends}</span> sends, <span class="kbd">{at.sendingKey.breaks}</span> new line
         </>
       )}
     </span>

@@ -74,6 +74,7 @@ function More({ at, empty, keys }: { at: Actions; empty: boolean; keys: () => vo
               Save all branches
             </MenuItem>
             <hr />
+            <MenuItem onClick={item(() => at.sendingKey.swap())}>Send with {at.sendingKey.breaks}</MenuItem>
             <MenuItem end="Ctrl /" onClick={item(keys)}>
               Keys
             </MenuItem>
@@ -85,8 +86,6 @@ function More({ at, empty, keys }: { at: Actions; empty: boolean; keys: () => vo
 }
 
 const KEYS: [string, string][] = [
-  ["Enter", "sends"],
-  ["Shift Enter", "begins a new line"],
   ["↑ in an empty box", "edits your last message"],
   ["Esc", "stops what is being written"],
   ["Alt ← and Alt →", "go to another version of a turn"],
@@ -94,7 +93,7 @@ const KEYS: [string, string][] = [
 ];
 
 /** The keys of the pane, over everything; Esc closes it and the focus goes back. */
-export function KeysDialog({ opened }: { opened: (open: () => void) => void }) {
+export function KeysDialog({ at, opened }: { at: Actions; opened: (open: () => void) => void }) {
   const box = useRef<HTMLDialogElement>(null);
   opened(() => box.current?.showModal());
   return (
@@ -105,7 +104,7 @@ export function KeysDialog({ opened }: { opened: (open: () => void) => void }) {
         <IconButton icon="close" name="Close" onClick={() => box.current?.close()} />
       </header>
       <dl>
-        {KEYS.map(([key, what]) => (
+        {[[at.sendingKey.sends, "sends"], [at.sendingKey.breaks, "begins a new line"], ...KEYS].map(([key, what]) => (
           <>
             <dt>
               <span class="kbd">{key}</span>

@@ -1,12 +1,11 @@
-import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
 import { Button, CopyButton, Icon, IconButton, State } from "../core/parts";
-import type { Attachment, Trouble } from "../core/types";
+import type { Trouble } from "../core/types";
 import type { Actions } from "./actions";
 import { Asking, Editor } from "./asking";
 import { Body } from "./body";
 import { counts, dollars, seconds, speed, whole } from "./counts";
 import { Menu, MenuItem } from "./menu";
+import { Thumbs } from "./pictures";
 import type { Entry, Facts } from "./state";
 
 interface Props {
@@ -204,32 +203,5 @@ function Numbers({ facts }: { facts: Facts }) {
           </li>
         ))}
     </ul>
-  );
-}
-
-function Thumbs({ attachments, at }: { attachments: Attachment[]; at: Actions }) {
-  return (
-    <div class="thumbs">
-      {attachments.map((one) => (
-        <Thumb key={one.content} one={one} at={at} />
-      ))}
-    </div>
-  );
-}
-
-function Thumb({ one, at }: { one: Attachment; at: Actions }) {
-  const url = useSignal("");
-  const problem = useSignal("");
-  useEffect(() => {
-    at.media(one.thumbnail ?? one.content).then(
-      (found) => (url.value = found),
-      (error: Error) => (problem.value = error.message),
-    );
-  }, [one.content]);
-  const size = one.width && one.height ? `, ${one.width} × ${one.height}` : "";
-  return (
-    <span class="thumb" title={problem.value || `${one.filename}${size}`}>
-      {url.value ? <img src={url.value} alt={`Attached: ${one.filename || "picture"}`} /> : problem.value && <Icon name="failed" />}
-    </span>
   );
 }

@@ -51,7 +51,7 @@ export function ChatView({ at, height }: Props) {
       {at.drawer.value && <Drawer at={at} />}
       <Composer at={at} />
       <Ledger at={at} />
-      <KeysDialog opened={(open) => (keys.current = open)} />
+      <KeysDialog at={at} opened={(open) => (keys.current = open)} />
     </section>
   );
 }
