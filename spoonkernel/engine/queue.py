@@ -5,6 +5,7 @@ What it carries is a hint. Nothing here raises when Redis is away: the reconcile
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -58,6 +59,7 @@ class Queue:
         self._working: asyncio.Task[None] | None = None
         self._carried = self._busy = 0
         self._quiet: asyncio.TimerHandle | None = None
+        self._run, self._wake_up = _weakly(self.run), _weakly(self.wake)
         self._outgoing: list[tuple[str, datetime | None]] = []
         self._adding = asyncio.Lock()
         self._stopping = asyncio.Event()
@@ -94,7 +96,7 @@ class Queue:
                 return
             self._rouse()
             self._carried += len(going)
-            calls = [docket.call(self.run, when=_later(when), key=task_id)(task_id) for task_id, when in going]
+            calls = [docket.call(self._run, when=_later(when), key=task_id)(task_id) for task_id, when in going]
             try:
                 await docket.add_many(calls)
             except (RedisError, OSError) as error:
@@ -107,7 +109,7 @@ class Queue:
         self._rouse()
         self._carried += 1
         try:
-            await docket.replace(self.run, when=_later(when), key=task_id)(task_id)
+            await docket.replace(self._run, when=_later(when), key=task_id)(task_id)
         except (RedisError, OSError) as error:
             log.warning("Task %s waits in the store until Redis is back: %s", task_id, error)
 
@@ -117,7 +119,7 @@ class Queue:
             return
         try:
             # One for all the refused of the same moment; the second in the key lets a later one be set by then.
-            await docket.add(self.wake, when=when, key=f"wake:{profile_id}:{when.timestamp():.0f}")(profile_id)
+            await docket.add(self._wake_up, when=when, key=f"wake:{profile_id}:{when.timestamp():.0f}")(profile_id)
         except (RedisError, OSError):
             log.debug("A wake-up was lost with Redis; the reconciler will find the tasks")
 
@@ -156,7 +158,7 @@ class Queue:
         """End the wait of a worker that is to stop. On Redis another worker might answer, so there it is waited out."""
         if self._url is None:
             await asyncio.sleep(0.01)
-            await docket.add(self.wake, key="bell")("bell")
+            await docket.add(self._wake_up, key="bell")("bell")
             pause_s = 0.01
             while self._working is not None and not self._working.done():
                 await asyncio.sleep(pause_s)
@@ -167,8 +169,8 @@ class Queue:
         docket = Docket(
             name=self._name, url=self._url or EMBEDDED, execution_ttl=timedelta(0), heartbeat_interval=HEARTBEAT
         )
-        docket.register(self.run, names=["run"])
-        docket.register(self.wake, names=["wake"])
+        docket.register(self._run, names=["run"])
+        docket.register(self._wake_up, names=["wake"])
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(docket)
             if self._url is not None:
@@ -213,6 +215,22 @@ class Queue:
         )
         self._worker = await stack.enter_async_context(worker)
         return asyncio.create_task(worker.run_forever(), name="spoon docket worker")
+
+
+def _weakly(method: Deliver) -> Deliver:
+    """The same by the same name, holding nothing.
+
+    Docket keeps the signature of each function it was ever given, and with a bound method all that hangs on it: the
+    engine and the store of every workbench that was ever opened.
+    """
+    weak = weakref.WeakMethod(method)
+
+    async def call(name: str) -> None:
+        if (found := weak()) is not None:
+            await found(name)
+
+    call.__name__ = method.__name__
+    return call
 
 
 def _later(when: datetime | None) -> datetime:

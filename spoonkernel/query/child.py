@@ -98,7 +98,11 @@ class QueryChild:
         await self._take_turn()
         try:
             process, copied = await self._ready()
-            frame = _checked(await self._answer(process, question))
+            frame = await self._answer(process, question)
+            if frame.head.pop("spent", False):
+                process.is_spent = True
+                self.warm()
+            _checked(frame)
         finally:
             self._turn.release()
             self._rest()
@@ -139,7 +143,7 @@ class QueryChild:
     async def _running(self) -> Process:
         if self._closed:
             raise StoreUnavailable(CLOSED)
-        if self._process is None or not self._process.is_running:
+        if self._process is None or not self._process.is_running or self._process.is_spent:
             await self._drop()
             setup = {"store": self._store, "catalog": self._catalog.to_json(), "limits": asdict(self.limits)}
             try:
@@ -171,7 +175,7 @@ class QueryChild:
         """Interrupt a statement; a child that does not listen is killed, and another one warmed up."""
         process.stop(number)
         await asyncio.wait({answer}, timeout=GRACE_S)
-        if answer.done() and answer.exception() is None:
+        if answer.done() and answer.exception() is None and "spent" not in answer.result().head:
             return
         await process.kill()
         if answer.done():

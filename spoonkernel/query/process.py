@@ -27,6 +27,8 @@ class Process:
     """A running child. What it has not answered when it ends raises `Ended`."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.is_spent = False
+        """Whether its statements have left it so little memory that another one should take the next."""
         self._process = process
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Frame]] = {}

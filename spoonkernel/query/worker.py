@@ -24,11 +24,14 @@ from nanoarrow.ipc import StreamWriter
 from spoonkernel.query.answers import distinct, objects
 from spoonkernel.query.catalog import Catalog, literal, quoted
 from spoonkernel.query.frames import Frame, read_frame, write_frame
-from spoonkernel.query.guard import Refused, confine, lock, one_reading_statement, settle
+from spoonkernel.query.guard import Refused, address_space, confine, lock, one_reading_statement, settle
 from spoonkernel.query.sources import open_source
 from spoonkernel.query.sync import Copy, Outdated
 
 TYPE_CHARS = 200  # of a nested type's name
+ROOM = 512 * 1024**2
+"""Bytes of address space that statements may leave behind: `malloc` keeps what large ones took, and none is left for
+the next ones."""
 UNWRITTEN = re.compile(r"\b(INTERVAL|ENUM|BIT|UNION|UHUGEINT|BIGNUM|VARIANT|TIME WITH TIME ZONE)\b")
 """Types that Arrow files do not have, or that pandas or polars do not read; they become text."""
 
@@ -47,10 +50,21 @@ class Worker:
         confine(memory_mb=memory_mb)
         self._mutex = threading.Lock()
         self._running: tuple[int, duckdb.DuckDBPyConnection] | None = None
+        self._left = 0
 
     def answer(self, asked: dict[str, Any]) -> Frame:
-        """The frame for one question; whatever goes wrong is an answer too."""
-        frame = self._sync() if asked["op"] == "sync" else self._statement(asked)
+        """The frame for one question; whatever goes wrong is an answer too.
+
+        `spent` in its head says that this process has become too large to go on with.
+        """
+        if asked["op"] == "sync":
+            frame = self._sync()
+        else:
+            before = address_space()
+            frame = self._statement(asked)
+            self._left += address_space() - before
+            if self._left > ROOM:
+                frame.head["spent"] = True
         frame.head["n"] = asked["n"]
         return frame
 

@@ -11,12 +11,13 @@ import time
 import psutil
 import pytest
 
-from spoonkernel.errors import BadRequest, QueryStopped, StoreUnavailable
+from spoonkernel.errors import BadRequest, QueryStopped, StoreUnavailable, ValidationFailed
 from spoonkernel.query import process
 from spoonkernel.query.child import Limits, QueryChild
 from spoonkernel.services.catalog import catalog
 from spoonkernel.store.engine import Database
 
+GIB = 1024**3
 ENDLESS = "select count(*) from range(1000000000000) t(a) where a % 7 = 3"
 DEAF = "select sum(levenshtein(repeat('a', 30000), repeat('b', 30000) || range)) from range(1000)"
 """DuckDB hears no interruption within one value."""
@@ -128,6 +129,24 @@ async def test_a_killed_child_is_told_of_and_replaced(child):
     assert child.pid != first
     os.kill(child.pid, signal.SIGKILL)  # between two questions nobody needs to hear of it
     assert await number(child, 2) == 2
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "with recursive t(n, s) as (select 1, 'x' union all select n + 1, s || s from t) select max(length(s)) from t",
+        "select string_agg(range::varchar, ',') from range(1000000000)",
+        f"select {'(' * 20_000}1{')' * 20_000}",
+    ],
+    ids=["doubled text", "one long text", "deep brackets"],
+)
+async def test_what_a_large_statement_took_is_there_again_for_the_next_one(child, sql):
+    await number(child, 0)
+    lean = psutil.Process(child.pid).memory_info().vms
+    with pytest.raises((QueryStopped, ValidationFailed)):
+        await child.ask(sql, {}, limit=1)
+    assert await number(child, 1) == 1
+    assert psutil.Process(child.pid).memory_info().vms < lean + GIB
 
 
 async def test_closing_stops_what_runs_at_once(url):
