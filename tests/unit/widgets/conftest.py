@@ -2,7 +2,9 @@ import queue
 
 import pytest
 
+import spoonkernel
 from browser.scripted import Bench
+from spoonwidgets import workbench_ui
 
 DEADLINE_S = 5
 
@@ -73,3 +75,24 @@ def bench():
 @pytest.fixture
 def page():
     return Page
+
+
+@pytest.fixture
+def workbench(tmp_path, monkeypatch):
+    """A real one of its own, with nobody to talk to."""
+    for name in ("OPENAI_API_KEY", "COMFYUI_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OLLAMA_URL", "http://127.0.0.1:9")  # whatever runs on this machine
+    with spoonkernel.open(data=tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def view(workbench, page):
+    """The page of a workbench view that has looked for who answers."""
+    ui = workbench_ui(workbench)
+    opened = page(ui)
+    opened.call("hello")
+    opened.until(lambda: any(event["data"].get("looked") for event in opened.events))
+    yield opened
+    ui.close()

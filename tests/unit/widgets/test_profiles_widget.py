@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-import spoonkernel
 from openai_replies import MODELS, listed
 from spoonkernel.testing.upstream import STALL, Upstream
 from spoonwidgets import Profiles, _directory
@@ -12,15 +11,6 @@ from spoonwidgets._directory import Directory
 from spoonwidgets._simulated import simulated
 
 KEY = "sk-canary-1f8a0c77b3d94e52"
-
-
-@pytest.fixture
-def workbench(tmp_path, monkeypatch):
-    for name in ("OPENAI_API_KEY", "COMFYUI_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OLLAMA_URL", "http://127.0.0.1:9")  # whatever runs on this machine
-    with spoonkernel.open(data=tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,30 +2,9 @@
 
 import pytest
 
-import spoonkernel
 from spoonkernel.errors import Forbidden
-from spoonwidgets import workbench_ui
 
 DEADLINE_S = 30
-
-
-@pytest.fixture
-def workbench(tmp_path, monkeypatch):
-    for name in ("OPENAI_API_KEY", "COMFYUI_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OLLAMA_URL", "http://127.0.0.1:9")  # whatever runs on this machine
-    with spoonkernel.open(data=tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def view(workbench, page):
-    ui = workbench_ui(workbench)
-    opened = page(ui)
-    opened.call("hello")
-    opened.until(lambda: any(event["data"].get("looked") for event in opened.events))
-    yield opened
-    ui.close()
 
 
 @pytest.fixture

@@ -5,34 +5,14 @@ import sys
 
 import pytest
 
-import spoonkernel
 import spoonwidgets
 from openai_replies import MODELS, listed
 from spoonkernel.errors import BadRequest, ProviderConnectionError
 from spoonkernel.testing.upstream import Upstream
-from spoonwidgets import Tasks, workbench_ui
+from spoonwidgets import Tasks
 from spoonwidgets._simulated import simulated
 
 DEADLINE_S = 30
-
-
-@pytest.fixture
-def workbench(tmp_path, monkeypatch):
-    for name in ("OPENAI_API_KEY", "COMFYUI_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OLLAMA_URL", "http://127.0.0.1:9")  # whatever runs on this machine
-    with spoonkernel.open(data=tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def view(workbench, page):
-    ui = workbench_ui(workbench)
-    opened = page(ui)
-    opened.call("hello")
-    opened.until(lambda: any(event["data"].get("looked") for event in opened.events))
-    yield opened
-    ui.close()
 
 
 @pytest.fixture
