@@ -88,9 +88,25 @@ def notebook(lab, desk, context, request, tmp_path):
     assert outside == []
 
 
+@pytest.fixture
+def axe(axe_core):
+    """`axe(page)` is what axe finds wrong in the page's panes: rule and elements of each violation."""
+
+    def violations(page, within="[data-spoon]"):
+        if not page.evaluate("() => 'axe' in window"):
+            page.add_script_tag(content=axe_core)
+        return page.evaluate(
+            "async within => (await axe.run({include: [[within]]})).violations"
+            ".map(found => [found.id, found.nodes.map(node => node.html)])",
+            within,
+        )
+
+    return violations
+
+
 @pytest.fixture(scope="session")
-def axe():
-    """The source of axe-core, a dev dependency of the front end."""
+def axe_core():
+    """Its source, a dev dependency of the front end."""
     script = FRONTEND / "node_modules/axe-core/axe.min.js"
     if not script.exists():
         _, npm = node_and_npm()

@@ -33,14 +33,7 @@ def test_result_goes_to_the_gallery_and_its_selection_comes_back(notebook, axe):
     keys.insert_text("select id, seed, steps from runs where kind = 'generation' order by created_at limit 1")
     keys.press("Shift+Enter")
     expect(pane.locator(".ledger")).to_contain_text("1 row", timeout=PICTURE_S)
-    made.page.add_script_tag(content=axe)
-    assert (
-        made.page.evaluate(
-            "async () => (await axe.run({include: [['[data-spoon=workbench]']]})).violations"
-            ".map(found => [found.id, found.nodes.map(node => node.html)])"
-        )
-        == []
-    )
+    assert axe(made.page, "[data-spoon=workbench]") == []
     pane.get_by_role("button", name="Show in the gallery").click()
     expect(out.get_by_role("tab", name="Images")).to_have_attribute("aria-selected", "true")
     expect(tiles).to_have_count(4)

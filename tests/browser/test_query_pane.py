@@ -69,14 +69,6 @@ def show(notebook, tmp_path):
     return make
 
 
-def violations(pane, axe):
-    pane.page.add_script_tag(content=axe)
-    return pane.page.evaluate(
-        "async () => (await axe.run({include: [['[data-spoon]']]})).violations"
-        ".map(found => [found.id, found.nodes.map(node => node.html)])"
-    )
-
-
 def test_everything_is_done_with_the_keyboard_alone(show):
     pane = show(COUNT)
     pane.editor.focus()
@@ -201,7 +193,7 @@ def test_gallery_shows_the_generations_of_the_query(show):
 def test_no_accessibility_violation(show, axe, theme):
     pane = show(COUNT)
     pane.opened.theme(theme)
-    assert violations(pane, axe) == []  # first run
+    assert axe(pane.page) == []  # first run
     pane.write("select id, seed, cfg_scale, rating, prompt, created_at from runs where steps > $least")
     pane.at.get_by_label("Value of $least").fill("3")
     pane.press("Enter")
@@ -209,11 +201,11 @@ def test_no_accessibility_violation(show, axe, theme):
     expect(pane.grid.locator(".spark").first).to_be_visible()
     pane.grid.focus()
     pane.press("Space", "Enter")
-    assert violations(pane, axe) == []
+    assert axe(pane.page) == []
     pane.at.get_by_role("tab", name="Chart").click()
     expect(pane.at.get_by_role("img", name="Bars")).to_be_visible()
-    assert violations(pane, axe) == []
+    assert axe(pane.page) == []
     pane.write("select nothing")
     pane.press("Shift+Enter")
     expect(pane.at.get_by_role("alert")).to_be_visible()
-    assert violations(pane, axe) == []
+    assert axe(pane.page) == []
